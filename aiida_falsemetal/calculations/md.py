@@ -1,0 +1,152 @@
+"""The CalcJob that runs the MD driver on a compute machine."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiida import orm
+from aiida.common import CalcInfo, CodeInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJob
+from aiida.engine.processes.process_spec import CalcJobProcessSpec
+
+from ..data.mlip import MlipData
+from ..physics.dipoles import SCREENED_CHARGES
+from ..runner import archive, files
+
+DEFAULTS: dict[str, Any] = {
+    "timestep": 1.0,
+    "temperature": 300.0,
+    "friction": 0.01,
+    "stride": 10,
+    "frame_stride": 100,
+    "hydrogen_mass": 2.014,
+    "max_evaporated": 0.1,
+    "dipole_charges": SCREENED_CHARGES,
+    "threads": 1,
+}
+"""Settings of the driver that an input may leave out; units as in :class:`aiida_falsemetal.runner.driver.Settings`."""
+REQUIRED = ("steps", "seed")
+WALLTIME_SHARE = 0.95
+"""Share of the scheduler's wall time after which the driver stops itself, with time left to write."""
+
+
+def validate_parameters(node: orm.Dict, _: object) -> str | None:
+    """A sentence on what is wrong with the driver's settings, or None."""
+    given = node.get_dict()
+    for key in REQUIRED:
+        if key not in given:
+            return f"parameters: {key} is missing; it is required."
+    unknown = sorted(set(given) - set(DEFAULTS) - set(REQUIRED))
+    if unknown:
+        return f"parameters: {unknown[0]!r} is not known; known: {', '.join(sorted({*DEFAULTS, *REQUIRED}))}."
+    for key in ("steps", "stride", "frame_stride", "threads", "timestep", "temperature", "friction", "hydrogen_mass"):
+        value = {**DEFAULTS, **given}[key]
+        if not isinstance(value, (int, float)) or value <= 0:
+            return f"parameters: {key} must be a positive number, not {value!r}."
+    merged = {**DEFAULTS, **given}
+    if merged["frame_stride"] % merged["stride"]:
+        return f"parameters: frame_stride ({merged['frame_stride']}) must be a multiple of stride ({merged['stride']})."
+    return None
+
+
+class MlipMdCalculation(CalcJob):
+    """NVT MD with an MLIP. The driver travels with the job as a zipapp; the machine needs ase and the model's package.
+
+    The Code is a Python interpreter. A ``checkpoint`` continues an earlier job to the *total* number of steps.
+    """
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+        """Ports and exit codes."""
+        super().define(spec)
+        spec.input("structure", valid_type=orm.StructureData, help="Molecules whole.")
+        spec.input("info", valid_type=orm.Dict, help="The interface's molecules (lists of indices) and axis.")
+        spec.input("mlip", valid_type=MlipData)
+        spec.input("parameters", valid_type=orm.Dict, validator=validate_parameters, help="See DEFAULTS.")
+        spec.input("checkpoint", valid_type=orm.SinglefileData, required=False, help="Continue from this state.")
+        spec.inputs["metadata"]["options"]["parser_name"].default = "falsemetal.md"
+        spec.inputs["metadata"]["options"]["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+        spec.inputs["metadata"]["options"]["withmpi"].default = False
+        spec.inputs["metadata"]["options"]["max_wallclock_seconds"].default = 3600
+        spec.output("trajectory", valid_type=orm.TrajectoryData, required=False, help="Whole molecules, unwrapped.")
+        spec.output("series", valid_type=orm.ArrayData, required=False, help="Time series, one value a frame.")
+        spec.output("results", valid_type=orm.Dict, required=False, help="Status, timings, versions, threads.")
+        spec.output("checkpoint", valid_type=orm.SinglefileData, required=False, help="State to continue from.")
+        spec.default_output_node = "results"
+        spec.exit_code(
+            300,
+            "ERROR_NO_OUTPUT",
+            message="The driver wrote nothing: {reason}. Look at its stderr with `verdi calcjob outputcat PK _scheduler-stderr.txt`.",
+        )
+        spec.exit_code(
+            301,
+            "ERROR_INTERRUPTED",
+            message="The driver was interrupted at step {step}; a restart goes on from the checkpoint.",
+        )
+        spec.exit_code(
+            302, "ERROR_WALLTIME", message="The wall time ended at step {step}; a restart goes on from the checkpoint."
+        )
+        spec.exit_code(
+            410, "ERROR_NOT_A_NUMBER", message="The model gave {reason}. Look at the last frames: use a smaller timestep or retrain."
+        )
+        spec.exit_code(
+            411, "ERROR_EXPLODED", message="The run exploded: {reason}. Try a smaller timestep; else the model is unstable here."
+        )
+        spec.exit_code(
+            412, "ERROR_DISSOCIATED", message="A molecule broke: {reason}. The model is unstable here, or the timestep too long."
+        )
+        spec.exit_code(
+            413, "ERROR_EVAPORATED", message="The film evaporated: {reason}. Lower the temperature or raise max_evaporated."
+        )
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the zipapp and its input, copy the model and the checkpoint."""
+        mlip: MlipData = self.inputs.mlip
+        model = f"model-{mlip.filename}"
+        folder.create_file_from_filelike(_stream(archive.build()), files.ARCHIVE, mode="wb")
+        with folder.open(files.INPUT, "w") as handle:
+            json.dump(self._input(model), handle)
+        codeinfo = CodeInfo()
+        codeinfo.code_uuid = self.inputs.code.uuid
+        codeinfo.cmdline_params = [files.ARCHIVE]
+        codeinfo.stdout_name = "driver.log"
+        codeinfo.withmpi = False
+        calcinfo = CalcInfo()
+        calcinfo.codes_info = [codeinfo]
+        calcinfo.local_copy_list = [(mlip.uuid, mlip.filename, model)]
+        if "checkpoint" in self.inputs:
+            node = self.inputs.checkpoint
+            calcinfo.local_copy_list.append((node.uuid, node.filename, files.RESTART))
+        calcinfo.retrieve_list = ["driver.log", files.RESULT, files.SERIES]
+        # Parsed into nodes; keeping a second copy in the retrieved folder would double the repository.
+        calcinfo.retrieve_temporary_list = [files.FRAMES, files.CHECKPOINT]
+        return calcinfo
+
+    def _input(self, model: str) -> dict[str, Any]:
+        """Content of ``input.json``."""
+        settings = {**DEFAULTS, **self.inputs.parameters.get_dict()}
+        threads = settings.pop("threads")
+        wallclock = self.inputs.metadata.options.max_wallclock_seconds
+        atoms = self.inputs.structure.get_ase()
+        info = self.inputs.info.get_dict()
+        return {
+            "settings": {**settings, "max_seconds": WALLTIME_SHARE * wallclock},
+            "threads": threads,
+            "family": self.inputs.mlip.family,
+            "kwargs": self.inputs.mlip.kwargs,
+            "model": model,
+            "atoms": {
+                "symbols": atoms.get_chemical_symbols(),
+                "positions": atoms.get_positions().tolist(),
+                "cell": atoms.cell.array.tolist(),
+            },
+            "info": {"molecules": info["molecules"], "axis": info["axis"]},
+        }
+
+
+def _stream(content: bytes) -> Any:
+    import io
+
+    return io.BytesIO(content)

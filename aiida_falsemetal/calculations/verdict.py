@@ -1,0 +1,104 @@
+"""Calcfunction that says what a pair's gaps and dipoles amount to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.engine import calcfunction
+
+from ..physics import dielectric, gaplaw, statistics
+
+WATER = {"eps": 78.0, "eps_inf": 1.78}
+"""Static and optical permittivity of water at 298 K (PHYSICS.md, section 3: 1/eps_inf - 1/eps is about 0.54)."""
+
+
+@calcfunction  # type: ignore[untyped-decorator]
+def pair_verdict(info: orm.Dict, parameters: orm.Dict, **nodes: Any) -> orm.Dict:
+    """Counts, dipole statistics with intervals, and a verdict on one (interface, MLIP, seed).
+
+    :param info: the interface's area (Å^2) and thickness (Å).
+    :param parameters: ``temperature`` (K), ``equilibration`` (ps, or ``auto``), ``md_message`` (why the MD ended early, or empty).
+    :param nodes: ``series`` (ArrayData, optional) and one ``result_...`` (Dict) a selected frame.
+    """
+    geometry, given = info.get_dict(), parameters.get_dict()
+    results = [node.get_dict() for key, node in sorted(nodes.items()) if key.startswith("result_")]
+    summary = {**count_gaps(results), **dipole_statistics(nodes.get("series"), geometry, given)}
+    verdict, reason = judge(summary, given["md_message"])
+    return orm.Dict({"verdict": verdict, "reason": reason, **summary})
+
+
+def count_gaps(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Counts of the frames. The fraction's interval treats every failed frame as unknown: as metallic for its upper
+    end, as not metallic for its lower end."""
+    converged = [result for result in results if result["gap"] is not None]
+    failed = Counter(str(result["exit_code"]) for result in results if result["gap"] is None)
+    metallic = sum(bool(result["metallic"]) for result in converged)
+    low, high = None, None
+    if results:
+        low = statistics.wilson_interval(metallic, len(results))[0]
+        high = statistics.wilson_interval(metallic + sum(failed.values()), len(results))[1]
+    return {
+        "selected": len(results),
+        "converged": len(converged),
+        "failed": dict(failed),
+        "metallic": metallic,
+        "fraction_metallic": metallic / len(converged) if converged else None,
+        "fraction_metallic_low": low,
+        "fraction_metallic_high": high,
+        "min_gap": min((result["gap"] for result in converged), default=None),
+    }
+
+
+def dipole_statistics(series: orm.ArrayData | None, geometry: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Spread of M_z/A (e/Å) with its interval, beside what an isolated film with full electrostatics would have."""
+    area, thickness = geometry["area"], geometry["thickness"]
+    ratio = dielectric.screened_film(WATER["eps"], WATER["eps_inf"])
+    expected = dielectric.sd_dipole(ratio, area * thickness, given["temperature"]) / area
+    empty: dict[str, Any] = dict.fromkeys(
+        ("sd_Mz_per_area", "sd_low", "sd_high", "n_eff", "correlation_time_ps", "fraction_beyond_window")
+    )
+    found = {**empty, "expected_sd_Mz_per_area": float(expected), "sampled_ps": 0.0}
+    if series is None:
+        return found
+    time = series.get_array("time_ps")
+    moment = series.get_array("dipole_z") / area
+    first = _equilibrated(moment, time, given["equilibration"])
+    moment = moment[first:]
+    if len(moment) < 10:
+        return found
+    spread = statistics.sd_with_interval(moment)
+    return {
+        **found,
+        "sd_Mz_per_area": float(spread.value),
+        "sd_low": float(spread.low),
+        "sd_high": float(spread.high),
+        "n_eff": float(spread.n_eff),
+        "correlation_time_ps": float(spread.correlation_samples * (time[1] - time[0])),
+        "fraction_beyond_window": float(np.mean(np.abs(moment) > gaplaw.BREAKDOWN)),
+        "sampled_ps": float(time[-1] - time[first]),
+    }
+
+
+def _equilibrated(moment: np.ndarray, time: np.ndarray, equilibration: float | str) -> int:
+    """Index of the first sample that counts."""
+    if equilibration == "auto":
+        return int(statistics.detect_equilibration(moment))
+    return int(np.searchsorted(time, equilibration))
+
+
+def judge(summary: dict[str, Any], md_message: str) -> tuple[str, str]:
+    """A verdict and the sentence behind it. One metallic frame is proof; its absence is proof only where nothing is
+    unknown: no failed frame, and no frame of the MD beyond the window without a gap."""
+    failures = sum(summary["failed"].values())
+    if summary["metallic"]:
+        return "metallized", f"{summary['metallic']} of {summary['converged']} computed frames are metallic."
+    if md_message:
+        return "undecided", f"The MD ended early: {md_message}"
+    if not summary["converged"]:
+        return "undecided", "No frame has a computed gap."
+    if failures:
+        return "undecided", f"{failures} of {summary['selected']} frames have no gap; any of them may be metallic."
+    return "not metallized", f"None of {summary['converged']} computed frames is metallic."

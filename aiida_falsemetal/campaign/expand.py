@@ -1,0 +1,126 @@
+"""Expands a campaign into its pairs: every interface with every MLIP and every seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .check import ResolvedModel
+from .schema import Campaign
+
+FINGERPRINT_VERSION = 1
+"""Raised when the meaning of a setting changes, so that old results are not taken for new ones."""
+
+RESOURCES = {"md": ("walltime", "threads"), "gap": ("ranks",)}
+"""Settings that change how long a result takes and not what it means."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One interface with one MLIP and one seed, and all that is needed to compute it.
+
+    :param interface: label in the campaign.
+    :param recipe: name of the interface's recipe.
+    :param parameters: all parameters of the recipe.
+    :param mlip: label in the campaign.
+    :param family: name of the MLIP family.
+    :param path: absolute path of the model's file.
+    :param sha256: checksum of that file.
+    :param kwargs: keyword arguments of the calculator.
+    :param md: all of ``MdSettings``, the MLIP's own values merged in.
+    :param selection: all of ``Selection``.
+    :param gap: all of ``GapSettings``.
+    :param seed: seed of the MD.
+    :param code: label of the AiiDA code for the MD, or None for the default.
+    """
+
+    interface: str
+    recipe: str
+    parameters: dict[str, Any]
+    mlip: str
+    family: str
+    path: Path
+    sha256: str
+    kwargs: dict[str, Any]
+    md: dict[str, Any]
+    selection: dict[str, Any]
+    gap: dict[str, Any]
+    seed: int
+    code: str | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hexadecimal) of what determines the result.
+
+        Labels, the place of the model's file (its content counts), the code and the resources (``RESOURCES``, slots)
+        are left out, so renaming things or running elsewhere leaves a finished result in force.
+        """
+        content = {
+            "version": FINGERPRINT_VERSION,
+            "recipe": self.recipe,
+            "parameters": self.parameters,
+            "family": self.family,
+            "model": self.sha256,
+            "kwargs": self.kwargs,
+            "md": _without(self.md, RESOURCES["md"]),
+            "selection": self.selection,
+            "gap": _without(self.gap, RESOURCES["gap"]),
+            "seed": self.seed,
+        }
+        return hashlib.sha256(canonical(content).encode("ascii")).hexdigest()
+
+
+def expand(campaign: Campaign, models: Iterable[ResolvedModel]) -> list[Pair]:
+    """All pairs: interfaces outermost, then MLIPs, then seeds, each in the campaign's order.
+
+    :param models: what :func:`.check.check_campaign` found; one for each of the campaign's MLIPs.
+    :raises KeyError: if ``models`` lacks one.
+    """
+    found = {model.name: model for model in models}
+    return [
+        Pair(
+            interface=interface,
+            recipe=spec.recipe,
+            parameters=dict(spec.parameters),
+            mlip=mlip,
+            family=found[mlip].family,
+            path=found[mlip].path,
+            sha256=found[mlip].sha256,
+            kwargs=dict(found[mlip].kwargs),
+            md=campaign.md_of(mlip).model_dump(),
+            selection=campaign.selection.model_dump(),
+            gap=campaign.gap.model_dump(),
+            seed=seed,
+            code=found[mlip].code,
+        )
+        for interface, spec in campaign.interfaces.items()
+        for mlip in campaign.mlips
+        for seed in campaign.seeds
+    ]
+
+
+def canonical(value: Any) -> str:
+    """JSON text that is the same for equal values: keys sorted, no spaces, ``6.0`` written as ``6``.
+
+    :raises ValueError: if a number is not finite.
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _without(settings: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: item for key, item in settings.items() if key not in keys}

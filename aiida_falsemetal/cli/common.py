@@ -1,0 +1,80 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+PROFILE = "falsemetal"
+
+
+def load_profile() -> None:
+    """Load the profile: the one named by AIIDA_PROFILE or ``verdi -p``, else ``falsemetal``.
+
+    :raises click.ClickException: if there is none yet.
+    """
+    import os
+
+    from aiida import load_profile as load
+    from aiida.common.exceptions import ConfigurationError
+    from aiida.manage.configuration import get_profile
+
+    if get_profile() is not None:
+        return
+    name = os.environ.get("AIIDA_PROFILE", PROFILE)
+    try:
+        load(name)
+    except ConfigurationError as error:
+        raise click.ClickException(f"there is no AiiDA profile {name!r} yet; run `falsemetal setup`.") from error
+
+
+def print_rows(rows: list[dict[str, Any]], form: str, columns: list[str] | None = None) -> None:
+    """Print rows as ``table``, ``json`` or ``csv``."""
+    names = columns or (list(rows[0]) if rows else [])
+    if form == "json":
+        click.echo(json.dumps([{name: row.get(name) for name in names} for row in rows], indent=1))
+    elif form == "csv":
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        click.echo(buffer.getvalue(), nl=False)
+    else:
+        _print_table(rows, names)
+
+
+def _print_table(rows: list[dict[str, Any]], names: list[str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in names))
+    Console().print(table)
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return escape(str(value))
+
+
+def results_folder(campaign: str) -> Path:
+    """Where a campaign's report goes unless told otherwise."""
+    return Path("results") / campaign
+
+
+format_option = click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)

@@ -1,0 +1,118 @@
+"""Follows a campaign: a live table, one row an interface, one column an MLIP, and the time that is left."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ..query.progress import PairProgress, campaign_progress, time_left
+
+POLL_SECONDS = 2.0
+PLAIN_SECONDS = 20.0
+"""Without a terminal (a log, CI) the table cannot redraw itself: a line is printed this often instead."""
+STYLES = {"done": "green", "failed": "red", "gaps": "cyan", "MD": "yellow"}
+
+
+def follow_campaign(campaign: Any, total: int) -> bool:
+    """Show progress until no process of the campaign is left. Starts the daemon if none runs, and stops it then.
+
+    ``Ctrl-C`` stops following and the daemon that was started here; jobs under way end by themselves, and the same
+    command goes on from there.
+
+    :return: whether every pair finished.
+    """
+    from .profile import ensure_daemon, revive_processes, stop_daemon
+
+    started = ensure_daemon()
+    try:
+        revive_processes()
+        _watch(campaign, total)
+    except KeyboardInterrupt:
+        click.echo("\nstopped following; nothing is lost. The same command goes on from here.", err=True)
+        raise SystemExit(130) from None
+    finally:
+        if started:
+            stop_daemon()
+    return all(item.stage == "done" for item in campaign_progress(campaign.name))
+
+
+def _watch(campaign: Any, total: int) -> None:
+    console = Console()
+    begun = time.monotonic()
+    with Live(console=console, refresh_per_second=4, transient=False, auto_refresh=console.is_terminal) as live:
+        printed = -PLAIN_SECONDS
+        while True:
+            progress = campaign_progress(campaign.name)
+            view = Group(progress_table(progress), summary(progress, total, campaign.slots, time.monotonic() - begun))
+            done = not _active(campaign.name)
+            if console.is_terminal:
+                live.update(view)
+            elif time.monotonic() - printed > PLAIN_SECONDS or done:
+                console.print(plain(progress, total, campaign.slots, time.monotonic() - begun))
+                printed = time.monotonic()
+            if done:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def _active(campaign: str) -> bool:
+    """Whether a ScreenWorkChain or a pair of the campaign has not ended."""
+    from aiida import orm
+
+    from .submit import TERMINAL
+
+    query = orm.QueryBuilder()
+    query.append(
+        orm.WorkChainNode,
+        filters={"extras.falsemetal_campaign": campaign, "attributes.process_state": {"!in": list(TERMINAL)}},
+    )
+    return bool(query.count())
+
+
+def progress_table(progress: list[PairProgress]) -> Table:
+    """The matrix of stages."""
+    table = Table(title_justify="left", header_style="bold")
+    table.add_column("interface")
+    columns = list(dict.fromkeys(item.mlip for item in progress))
+    for name in columns:
+        table.add_column(name)
+    for interface in dict.fromkeys(item.interface for item in progress):
+        cells = []
+        for name in columns:
+            here = [item for item in progress if (item.interface, item.mlip) == (interface, name)]
+            lines = [_cell(item, len(here) > 1) for item in here]
+            cells.append(Text("\n").join(lines))
+        table.add_row(Text(interface), *cells)
+    return table
+
+
+def _cell(item: PairProgress, several: bool) -> Text:
+    prefix = f"seed {item.seed}: " if several else ""
+    return Text(prefix + item.detail, style=STYLES.get(item.stage, ""))
+
+
+def summary(progress: list[PairProgress], total: int, slots: int, elapsed: float) -> Text:
+    """One line: pairs done, time so far, time left."""
+    done = sum(item.stage in ("done", "failed") for item in progress)
+    left = time_left(progress, slots) if len(progress) == total else None
+    estimate = "estimating the time left" if left is None else f"about {_duration(left)} left"
+    if done == total:
+        estimate = "complete"
+    return Text(f"{done} of {total} pairs done, {_duration(elapsed)} so far, {estimate}")
+
+
+def plain(progress: list[PairProgress], total: int, slots: int, elapsed: float) -> Text:
+    """Progress as a line, for logs."""
+    cells = "; ".join(f"{item.interface} x {item.mlip} x {item.seed}: {item.detail}" for item in progress)
+    return Text.assemble(summary(progress, total, slots, elapsed), " | ", cells)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

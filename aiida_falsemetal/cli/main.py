@@ -1,0 +1,21 @@
+"""`falsemetal`, the command."""
+
+from __future__ import annotations
+
+import click
+
+from .. import __version__
+from .doctor import doctor
+from .query import query, report, status
+from .screen import screen
+from .setup import setup
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="falsemetal")
+def main() -> None:
+    """Does this machine-learned potential turn this interface into a metal it is not?"""
+
+
+for command in (setup, doctor, screen, status, query, report):
+    main.add_command(command)

@@ -1,0 +1,129 @@
+"""`falsemetal query`, `status` and `report`: read the graph, change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .common import format_option, load_profile, print_rows, results_folder
+
+FRAME_COLUMNS = [
+    "interface",
+    "mlip",
+    "seed",
+    "step",
+    "stratum",
+    "Mz_per_area",
+    "drop",
+    "gap",
+    "metallic",
+    "scf_iterations",
+    "exit_code",
+    "pw_pk",
+    "pair_pk",
+]
+
+
+@click.command()
+@click.option("--campaign", help="Only this campaign.")
+@click.option("--all-runs", is_flag=True, help="Also pairs that were submitted again later.")
+@format_option
+def query(campaign: str | None, all_runs: bool, form: str) -> None:
+    """One row a frame."""
+    load_profile()
+    rows = current_frames(campaign) if not all_runs else _frames(campaign)
+    if form == "table":
+        print_rows(rows, form, FRAME_COLUMNS)
+    else:
+        print_rows(rows, form)
+
+
+def _frames(campaign: str | None) -> list[dict[str, Any]]:
+    from ..query.rows import frame_rows
+
+    return frame_rows(campaign)
+
+
+def current_frames(campaign: str | None) -> list[dict[str, Any]]:
+    """Rows of the pairs that count, see :func:`aiida_falsemetal.query.rows.latest_pairs`."""
+    from ..query.rows import latest_pairs, pair_rows
+
+    counted = {pair["pair_pk"] for pair in latest_pairs(pair_rows(campaign))}
+    return [row for row in _frames(campaign) if row["pair_pk"] in counted]
+
+
+@click.command()
+@click.argument("campaign", required=False)
+@format_option
+def status(campaign: str | None, form: str) -> None:
+    """How far every pair is. Names the reason of a pair that failed."""
+    load_profile()
+    from ..query.progress import campaign_progress
+    from ..query.rows import latest_pairs, pair_rows
+
+    pairs = latest_pairs(pair_rows(campaign))
+    if campaign is not None and not pairs:
+        raise click.ClickException(f"no campaign {campaign!r} in this profile; `falsemetal status` lists them.")
+    stages = {
+        (name, item.interface, item.mlip, item.seed): item
+        for name in sorted({pair["campaign"] for pair in pairs})
+        for item in campaign_progress(name)
+    }
+    rows = []
+    for pair in pairs:
+        item = stages[(pair["campaign"], pair["interface"], pair["mlip"], pair["seed"])]
+        rows.append(
+            {
+                **{key: pair[key] for key in ("campaign", "interface", "mlip", "seed", "pair_pk")},
+                "stage": item.stage,
+                "detail": item.detail,
+                "core_seconds_left": item.seconds,
+                "exit_code": pair["exit_code"],
+                "reason": pair["exit_message"] or pair.get("reason") or "",
+            }
+        )
+    print_rows(rows, form)
+
+
+@click.command()
+@click.argument("campaign")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Folder; results/CAMPAIGN by default.")
+def report(campaign: str, output: Path | None) -> None:
+    """Write report.html, results.json and results.csv of CAMPAIGN."""
+    load_profile()
+    click.echo(write_report(campaign, output or results_folder(campaign)))
+
+
+def write_report(campaign: str, folder: Path) -> Path:
+    """Write the report of a campaign from the graph; returns the path of the page.
+
+    :raises click.ClickException: if the profile has no such campaign.
+    """
+    from ..query.rows import latest_pairs, pair_rows, pair_series
+    from ..report import build_report
+
+    pairs = latest_pairs(pair_rows(campaign))
+    if not pairs:
+        raise click.ClickException(f"no campaign {campaign!r} in this profile; `falsemetal status` lists them.")
+    rows = current_frames(campaign)
+    series = pair_series([pair["pair_pk"] for pair in pairs])
+    return build_report(folder, campaign, rows, pairs, series, _settings(pairs))
+
+
+def _settings(pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Versions and dates for the page's header. The date is the graph's, so that the same graph gives the same page."""
+    import importlib.metadata
+
+    from aiida import orm
+
+    names = ("aiida-falsemetal", "aiida-core", "aiida-quantumespresso", "ase", "mace-torch", "openmm")
+    versions = {}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    latest = max(orm.load_node(pair["pair_pk"]).mtime for pair in pairs)
+    return {"date": latest.strftime("%Y-%m-%d %H:%M"), "versions": versions}

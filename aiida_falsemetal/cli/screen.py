@@ -1,0 +1,83 @@
+"""`falsemetal screen`: check a campaign file, submit what is not yet there, follow it to its report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..campaign.errors import CampaignError
+from .common import load_profile, results_folder
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check the file and say what would be submitted.")
+@click.option("--follow/--no-follow", default=None, help="Stay until it is done (the default at a terminal).")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Folder; results/CAMPAIGN by default.")
+def screen(file: Path, dry_run: bool, follow: bool | None, output: Path | None) -> None:
+    """Run the campaign in FILE. Pairs that are there already are not computed again."""
+    campaign, pairs = read_campaign(file)
+    load_profile()
+    run_screen(campaign, pairs, dry_run, sys.stdout.isatty() if follow is None else follow, output)
+
+
+def read_campaign(file: Path) -> tuple[Any, list[tuple[Any, Any]]]:
+    """Campaign and (pair, resolved model) tuples of a file, without AiiDA.
+
+    :raises click.ClickException: with the sentence of :class:`CampaignError`.
+    """
+    from ..campaign.check import check_campaign
+    from ..campaign.expand import expand
+    from ..campaign.schema import load_campaign
+
+    try:
+        campaign = load_campaign(file)
+        models = check_campaign(campaign, file)
+    except CampaignError as error:
+        raise click.ClickException(str(error)) from error
+    by_name = {model.name: model for model in models}
+    return campaign, [(pair, by_name[pair.mlip]) for pair in expand(campaign, models)]
+
+
+def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follow: bool, output: Path | None) -> None:
+    """Submit what is missing, follow, report. Exits with 1 where a pair did not finish."""
+    from .submit import existing_pairs, missing_pairs, submit_screen
+
+    known = existing_pairs(campaign.name)
+    missing = missing_pairs(pairs, known)
+    done = len(pairs) - len(missing)
+    click.echo(f"campaign {campaign.name}: {len(pairs)} pairs, {done} in the graph already, {len(missing)} to submit")
+    if dry_run:
+        for pair, _ in missing:
+            click.echo(f"  would submit {pair.interface} x {pair.mlip} x seed {pair.seed}")
+        return
+    if missing:
+        node = submit_screen(campaign, missing)
+        click.echo(f"submitted ScreenWorkChain<{node.pk}>")
+    elif not known.active:
+        click.echo("nothing to compute: every pair has finished; results are read from the graph")
+    if not follow:
+        click.echo(f"follow it with `falsemetal screen --follow`, or see `falsemetal status {campaign.name}`")
+        return
+    from .follow import follow_campaign
+
+    complete = follow_campaign(campaign, len(pairs))
+    finish(campaign.name, output or results_folder(campaign.name))
+    if not complete:
+        raise SystemExit(1)
+
+
+def finish(campaign: str, folder: Path) -> None:
+    """Print the results table and write the report."""
+    from rich.console import Console
+
+    from ..query.rows import latest_pairs, pair_rows
+    from ..report.table import results_table
+    from .query import current_frames, write_report
+
+    path = write_report(campaign, folder)
+    Console().print(results_table(current_frames(campaign), latest_pairs(pair_rows(campaign))))
+    click.echo(f"report: {path}")

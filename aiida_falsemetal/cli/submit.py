@@ -1,0 +1,162 @@
+"""From a checked campaign to a ScreenWorkChain in the graph; what is there already is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+TERMINAL = ("finished", "excepted", "killed")
+PHYSICS = 410
+"""Exit status of a pair whose MLIP failed its MD: a result, not a reason to run it again."""
+MD_ONLY = ("walltime", "equilibration")
+"""Settings of a campaign's ``md`` that are not the driver's."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """Fingerprints of a campaign's pairs in the graph: finished ones, and ones that are still active."""
+
+    finished: set[str]
+    active: set[str]
+
+
+def existing_pairs(campaign: str) -> Known:
+    """What the graph has of a campaign."""
+    from aiida import orm
+    from aiida.plugins import WorkflowFactory
+
+    query = orm.QueryBuilder()
+    query.append(
+        WorkflowFactory("falsemetal.pair"),
+        filters={"extras.falsemetal_campaign": campaign},
+        project=["extras.falsemetal_fingerprint", "attributes.process_state", "attributes.exit_status"],
+    )
+    finished, active = set(), set()
+    for fingerprint, state, status in query.iterall():
+        if state in TERMINAL:
+            if status in (0, PHYSICS):
+                finished.add(fingerprint)
+        else:
+            active.add(fingerprint)
+    return Known(finished, active | _waiting_in_screens(campaign))
+
+
+def _waiting_in_screens(campaign: str) -> set[str]:
+    """Fingerprints of pairs that an unfinished ScreenWorkChain will still submit."""
+    from aiida import orm
+    from aiida.plugins import WorkflowFactory
+
+    query = orm.QueryBuilder()
+    query.append(
+        WorkflowFactory("falsemetal.screen"),
+        filters={"extras.falsemetal_campaign": campaign, "attributes.process_state": {"!in": list(TERMINAL)}},
+        project=["extras.falsemetal_fingerprints"],
+    )
+    return {fingerprint for (fingerprints,) in query.iterall() for fingerprint in fingerprints or []}
+
+
+def pair_fingerprint(pair: Any) -> str:
+    """Identity of a pair inside a campaign: what determines its result, and the names it goes by."""
+    return f"{pair.fingerprint}/{pair.interface}/{pair.mlip}"
+
+
+def missing_pairs(pairs: list[tuple[Any, Any]], known: Known) -> list[tuple[Any, Any]]:
+    """Pairs with no finished or active node."""
+    there = known.finished | known.active
+    return [(pair, model) for pair, model in pairs if pair_fingerprint(pair) not in there]
+
+
+def submit_screen(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
+    """Submit a ScreenWorkChain for the missing pairs; returns its node."""
+    from aiida import engine
+    from aiida.plugins import WorkflowFactory
+
+    builder = screen_builder(campaign, missing)
+    node = engine.submit(builder)
+    node.label = campaign.name
+    node.base.extras.set_many(
+        {
+            "falsemetal_campaign": campaign.name,
+            "falsemetal_fingerprints": [pair_fingerprint(pair) for pair, _ in missing],
+        }
+    )
+    assert node.process_class is WorkflowFactory("falsemetal.screen")
+    return node
+
+
+def screen_builder(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
+    """Builder of a ScreenWorkChain.
+
+    :raises click.ClickException: if a code or the pseudopotentials are not set up.
+    """
+    from aiida.plugins import WorkflowFactory
+
+    builders = {
+        f"{number:04d}": pair_builder(campaign, pair, model) for number, (pair, model) in enumerate(missing, start=1)
+    }
+    return WorkflowFactory("falsemetal.screen").get_builder_from_protocol(campaign.model_dump(mode="json"), builders)
+
+
+def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:
+    """Builder of one PairWorkChain."""
+    from aiida.plugins import WorkflowFactory
+
+    from ..data.mlip import MlipData
+    from .profile import MD_CODE, PW_CODE
+
+    slots = campaign.slots
+    md = {key: value for key, value in pair.md.items() if key not in MD_ONLY}
+    ranks = pair.gap["ranks"]
+    try:
+        return WorkflowFactory("falsemetal.pair").get_builder_from_protocol(
+            load_code(pair.code or MD_CODE),
+            load_code(PW_CODE),
+            MlipData.get_or_create(pair.path, pair.family, pair.kwargs, model.facts.as_dict(), pair.mlip),
+            pair.recipe,
+            pair.parameters,
+            steps=md.pop("steps"),
+            seed=pair.seed,
+            protocol=pair.gap["protocol"],
+            overrides={
+                "md": md,
+                "md_options": {"slots": slots, "max_wallclock_seconds": pair.md["walltime"]},
+                "selection": {**pair.selection, "equilibration": pair.md["equilibration"]},
+                "gap": _gap_overrides(pair.gap),
+                "pw_options": {
+                    "slots": slots,
+                    "resources": {"num_machines": 1, "num_mpiprocs_per_machine": ranks},
+                },
+            },
+            labels={
+                "campaign": campaign.name,
+                "interface": pair.interface,
+                "mlip": pair.mlip,
+                "seed": pair.seed,
+                "fingerprint": pair_fingerprint(pair),
+            },
+        )
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _gap_overrides(gap: dict[str, Any]) -> dict[str, Any]:
+    overrides = dict(gap["overrides"])
+    if gap["pseudo_family"]:
+        overrides["pseudo_family"] = gap["pseudo_family"]
+    return overrides
+
+
+def load_code(label: str) -> Any:
+    """An AiiDA code.
+
+    :raises click.ClickException: if it is not set up.
+    """
+    from aiida import orm
+    from aiida.common.exceptions import MultipleObjectsError, NotExistent
+
+    try:
+        return orm.load_code(label)
+    except (NotExistent, MultipleObjectsError) as error:
+        raise click.ClickException(f"the AiiDA code {label!r} cannot be loaded ({error}); run `falsemetal setup`.") from error

@@ -1,0 +1,146 @@
+"""How far every pair of a campaign is, and how long the rest will take at the speeds measured so far."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiida import orm
+
+from .rows import frame_rows, latest_pairs, pair_rows
+
+TERMINAL = ("finished", "excepted", "killed")
+_LINE = re.compile(r"step (\d+) of (\d+), (\S+) s left")
+
+
+@dataclass
+class PairProgress:
+    """One pair.
+
+    :param stage: ``waiting``, ``building``, ``MD``, ``gaps``, ``done`` or ``failed``.
+    :param detail: what a cell of the table says.
+    :param seconds: core-seconds that are left, None where nothing was measured yet.
+    """
+
+    interface: str
+    mlip: str
+    seed: int
+    stage: str
+    detail: str
+    seconds: float | None = None
+
+
+@dataclass
+class _Speeds:
+    """Measured speeds: seconds a step by MLIP, seconds a gap."""
+
+    step: dict[str, float]
+    gap: float | None
+
+
+def campaign_progress(campaign: str) -> list[PairProgress]:
+    """Progress of every pair of the campaign that has a node, in the order of interface, MLIP, seed."""
+    pairs = latest_pairs(pair_rows(campaign))
+    frames: dict[int, list[dict[str, Any]]] = {}
+    for row in frame_rows(campaign):
+        frames.setdefault(row["pair_pk"], []).append(row)
+    jobs = _md_jobs([pair["pair_pk"] for pair in pairs])
+    speeds = _measure(pairs, frames, jobs)
+    return [_progress(pair, frames.get(pair["pair_pk"], []), jobs.get(pair["pair_pk"]), speeds) for pair in pairs]
+
+
+def time_left(progress: list[PairProgress], slots: int) -> float | None:
+    """Seconds of wall time until all is done, None while a running pair's speed is not known."""
+    if any(pair.seconds is None for pair in progress):
+        return None
+    return sum(pair.seconds or 0.0 for pair in progress) / max(1, slots)
+
+
+def _md_jobs(pair_pks: list[int]) -> dict[int, dict[str, Any]]:
+    """The newest MD job of every pair: state, steps done, seconds left as the driver prints them, seconds a step."""
+    if not pair_pks:
+        return {}
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair", project=["id"])
+    query.append(orm.WorkChainNode, with_incoming="pair", edge_filters={"label": "md"}, tag="md")
+    query.append(orm.CalcJobNode, with_incoming="md", project=["*"])
+    newest: dict[int, orm.CalcJobNode] = {}
+    for pk, job in query.iterall():
+        if pk not in newest or job.pk > newest[pk].pk:
+            newest[pk] = job
+    return {pk: _md_job(job) for pk, job in newest.items()}
+
+
+def _md_job(job: orm.CalcJobNode) -> dict[str, Any]:
+    found: dict[str, Any] = {"done": 0, "left": None, "per_step": None}
+    if "results" in job.outputs:
+        result = job.outputs.results.get_dict()
+        steps = result.get("last_step", 0) - result.get("first_step", 0)
+        if steps > 0:
+            found.update(done=result["last_step"], per_step=result["wall_seconds"] / steps)
+        return found
+    match = _LINE.findall(_log_tail(job))
+    if match:
+        done, total, left = int(match[-1][0]), int(match[-1][1]), float(match[-1][2])
+        found["done"] = done
+        if left == left and total > done:  # not NaN
+            found.update(left=left, per_step=left / (total - done))
+    return found
+
+
+def _log_tail(job: orm.CalcJobNode) -> str:
+    """End of the driver's log while it runs, where the job's folder is on this machine; else empty."""
+    folder = job.get_remote_workdir()
+    if not folder or job.computer is None or job.computer.transport_type != "core.local":
+        return ""
+    try:
+        with open(Path(folder) / "driver.log", "rb") as handle:
+            handle.seek(0, 2)
+            handle.seek(max(0, handle.tell() - 400))
+            return handle.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _measure(
+    pairs: list[dict[str, Any]], frames: dict[int, list[dict[str, Any]]], jobs: dict[int, dict[str, Any]]
+) -> _Speeds:
+    step = {}
+    for pair in pairs:
+        per_step = jobs.get(pair["pair_pk"], {}).get("per_step")
+        if per_step:
+            step[pair["mlip"]] = per_step
+    walls = [row["wall_seconds"] for rows in frames.values() for row in rows if row["wall_seconds"]]
+    return _Speeds(step, sum(walls) / len(walls) if walls else None)
+
+
+def _progress(
+    pair: dict[str, Any], frames: list[dict[str, Any]], job: dict[str, Any] | None, speeds: _Speeds
+) -> PairProgress:
+    names = (pair["interface"], pair["mlip"], pair["seed"])
+    if pair["state"] in TERMINAL:
+        if pair.get("verdict"):
+            return PairProgress(*names, "done" if pair["exit_code"] == 0 else "failed", _outcome(pair), 0.0)
+        return PairProgress(*names, "failed", f"failed [{pair['exit_code']}]", 0.0)
+    if frames:
+        done = sum(row["result_pk"] is not None for row in frames)
+        failed = sum(row["result_pk"] is not None and row["gap"] is None for row in frames)
+        left = None if speeds.gap is None else (len(frames) - done) * speeds.gap
+        return PairProgress(*names, "gaps", f"gaps {done}/{len(frames)}" + (f", {failed} failed" * bool(failed)), left)
+    if job is None:
+        return PairProgress(*names, "building", "building", _md_left(pair, 0, speeds))
+    share = job["done"] / pair["md_steps"]
+    left = job["left"] if job["left"] is not None else _md_left(pair, job["done"], speeds)
+    return PairProgress(*names, "MD", f"MD {100 * share:.0f} %" if job["done"] else "MD queued", left)
+
+
+def _md_left(pair: dict[str, Any], done: int, speeds: _Speeds) -> float | None:
+    per_step = speeds.step.get(pair["mlip"])
+    return None if per_step is None else (pair["md_steps"] - done) * per_step
+
+
+def _outcome(pair: dict[str, Any]) -> str:
+    gap = pair.get("min_gap")
+    return f"{pair['verdict']}" + (f", min gap {gap:.2f} eV" if gap is not None else "")

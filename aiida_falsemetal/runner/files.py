@@ -1,0 +1,9 @@
+"""Names of the files that pass between the CalcJob, the driver and the parser."""
+
+ARCHIVE = "runner.pyz"
+INPUT = "input.json"
+RESTART = "restart.npz"
+FRAMES = "frames.f32"
+SERIES = "series.jsonl"
+CHECKPOINT = "checkpoint.npz"
+RESULT = "result.json"

@@ -1,0 +1,158 @@
+"""MD to a total number of steps, through wall times and kills."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.common import AttributeDict
+from aiida.engine import BaseRestartWorkChain, ProcessBuilder, ProcessHandlerReport, process_handler, while_
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+from ..calculations.md import DEFAULTS, MlipMdCalculation
+from ..calculations.trajectory import join_trajectories
+from ..data.mlip import MlipData
+from .slots import slots_prepend
+
+
+class MlipMdWorkChain(BaseRestartWorkChain):
+    """Restart :class:`MlipMdCalculation` from its checkpoint until the total number of steps is reached."""
+
+    _process_class = MlipMdCalculation
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+        """Ports, outline and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(MlipMdCalculation, namespace="md")
+        spec.inputs["max_iterations"].default = lambda: orm.Int(20)
+        spec.outline(
+            cls.setup,
+            while_(cls.should_run_process)(cls.run_process, cls.inspect_process),
+            cls.results,
+        )
+        spec.output("trajectory", valid_type=orm.TrajectoryData, required=False)
+        spec.output("series", valid_type=orm.ArrayData, required=False)
+        spec.output("results", valid_type=orm.Dict, required=False)
+        spec.exit_code(
+            310, "ERROR_NO_PROGRESS", message="Two runs in a row made no step; look at the last job's stderr."
+        )
+        spec.exit_code(
+            400, "ERROR_PHYSICS", message="{message}"
+        )
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        code: orm.AbstractCode,
+        structure: orm.StructureData,
+        info: orm.Dict,
+        mlip: MlipData,
+        steps: int,
+        seed: int,
+        overrides: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """A builder with the driver's default settings.
+
+        :param overrides: keys of :data:`aiida_falsemetal.calculations.md.DEFAULTS`.
+        :param options: ``max_wallclock_seconds``, ``resources``, ``slots`` (0: the scheduler shares the cores out).
+        """
+        parameters = {**DEFAULTS, **(overrides or {}), "steps": steps, "seed": seed}
+        builder = cls.get_builder()
+        builder.md.code = code
+        builder.md.structure = structure
+        builder.md.info = info
+        builder.md.mlip = mlip
+        builder.md.parameters = orm.Dict(parameters)
+        builder.md.metadata.options = md_options(options or {}, int(parameters["threads"]))
+        return builder
+
+    def setup(self) -> None:
+        """Inputs of the first run."""
+        super().setup()
+        self.ctx.inputs = AttributeDict(self.exposed_inputs(MlipMdCalculation, "md"))
+        self.ctx.pieces = []
+
+    def inspect_process(self) -> Any:
+        """Keep what the run made before a handler decides how to go on."""
+        node = self.ctx.children[self.ctx.iteration - 1]
+        if "series" in node.outputs:
+            self.ctx.pieces.append(node.pk)
+        return super().inspect_process()
+
+    @process_handler(
+        priority=500,
+        exit_codes=[
+            MlipMdCalculation.exit_codes.ERROR_INTERRUPTED,
+            MlipMdCalculation.exit_codes.ERROR_WALLTIME,
+        ],
+    )
+    def go_on(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Continue from the checkpoint."""
+        if "checkpoint" not in node.outputs:
+            return ProcessHandlerReport(True)
+        self.ctx.inputs.checkpoint = node.outputs.checkpoint
+        self.report(f"{node.process_label}<{node.pk}>: {node.exit_message} Going on from its checkpoint.")
+        return ProcessHandlerReport(True)
+
+    @process_handler(
+        priority=490,
+        exit_codes=[MlipMdCalculation.exit_codes.ERROR_NO_OUTPUT],
+    )
+    def try_again(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
+        """A run without a single frame is tried once more, then given up."""
+        previous = self.ctx.children[: self.ctx.iteration - 1]
+        if previous and previous[-1].exit_status == node.exit_status:
+            return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
+        return ProcessHandlerReport(True)
+
+    @process_handler(
+        priority=480,
+        exit_codes=[
+            MlipMdCalculation.exit_codes.ERROR_NOT_A_NUMBER,
+            MlipMdCalculation.exit_codes.ERROR_EXPLODED,
+            MlipMdCalculation.exit_codes.ERROR_DISSOCIATED,
+            MlipMdCalculation.exit_codes.ERROR_EVAPORATED,
+        ],
+    )
+    def give_up(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
+        """The physics failed: a restart would fail again. What was computed until then is kept."""
+        self._attach()
+        return ProcessHandlerReport(True, self.exit_codes.ERROR_PHYSICS.format(message=node.exit_message))
+
+    def results(self) -> Any:
+        """Join the pieces."""
+        if not self.ctx.is_finished:
+            return super().results()
+        self._attach()
+        return None
+
+    def _attach(self) -> None:
+        pieces = [orm.load_node(pk) for pk in self.ctx.pieces]
+        if not pieces:
+            return
+        if len(pieces) == 1:
+            joined = {key: pieces[0].outputs[key] for key in ("trajectory", "series") if key in pieces[0].outputs}
+        else:
+            inputs = {
+                f"{key}_{number}": piece.outputs[key]
+                for number, piece in enumerate(pieces)
+                for key in ("trajectory", "series")
+                if key in piece.outputs
+            }
+            joined = join_trajectories(**inputs, metadata={"call_link_label": "join"})
+        for key, node in joined.items():
+            self.out(key, node)
+        self.out("results", pieces[-1].outputs.results)
+
+
+def md_options(options: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Options of the MD job: one process; waits for its slots."""
+    lines = slots_prepend(int(options.get("slots", 0)), threads)
+    return {
+        "resources": options.get("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1}),
+        "max_wallclock_seconds": int(options.get("max_wallclock_seconds", 3600)),
+        "prepend_text": lines,
+        **{key: options[key] for key in ("queue_name", "account", "qos", "custom_scheduler_commands") if key in options},
+    }

@@ -1,0 +1,205 @@
+"""One (interface, MLIP, seed): build, run MD, select frames, compute each one's gap, say what it amounts to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ProcessBuilder, ToContext, WorkChain, if_
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+from ..calculations.interface import build_interface
+from ..calculations.md import DEFAULTS
+from ..calculations.trajectory import select_frames
+from ..calculations.verdict import pair_verdict
+from ..data.mlip import MlipData
+from .gap import GapWorkChain, load_pseudos
+from .md import MlipMdWorkChain
+from .protocols import load_protocol
+
+LABELS = ("campaign", "interface", "mlip", "seed", "fingerprint")
+GROUP_PREFIX = "falsemetal/"
+
+
+class PairWorkChain(WorkChain):
+    """See the module."""
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+        """Ports, outline and exit codes."""
+        super().define(spec)
+        spec.input("labels", valid_type=orm.Dict, help=f"{', '.join(LABELS)}: become extras of the node.")
+        spec.input("recipe", valid_type=orm.Dict, help="recipe and parameters of the interface.")
+        spec.input("mlip", valid_type=MlipData)
+        spec.input("md", valid_type=orm.Dict, help="Settings of the MD driver, with steps and seed.")
+        spec.input("md_code", valid_type=orm.AbstractCode, help="A Python with ase and the model's package.")
+        spec.input("md_options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")
+        spec.input("selection", valid_type=orm.Dict, help="stratified, uniform, strata, start (ps), seed, equilibration (ps or auto).")
+        spec.input("gap", valid_type=orm.Dict, help="Settings of a gap protocol.")
+        spec.input("pw_code", valid_type=orm.AbstractCode)
+        spec.input("pw_options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")
+        spec.outline(
+            cls.label,
+            cls.build,
+            cls.run_md,
+            cls.inspect_md,
+            if_(cls.has_trajectory)(cls.select, cls.run_gaps),
+            cls.conclude,
+        )
+        spec.output("interface", valid_type=orm.StructureData)
+        spec.output("interface_info", valid_type=orm.Dict)
+        spec.output("trajectory", valid_type=orm.TrajectoryData, required=False)
+        spec.output("series", valid_type=orm.ArrayData, required=False)
+        spec.output("md_results", valid_type=orm.Dict, required=False)
+        spec.output("selection", valid_type=orm.Dict, required=False)
+        spec.output("verdict", valid_type=orm.Dict)
+        spec.exit_code(210, "ERROR_INTERFACE", message="The interface could not be built: {message}")
+        spec.exit_code(
+            310, "ERROR_MD_INFRASTRUCTURE", message="The MD could not be run: {message} Fix the cause and submit again."
+        )
+        spec.exit_code(
+            410, "ERROR_MD_PHYSICS", message="The MD ended early: {message} What it reached is in the outputs."
+        )
+
+    @classmethod
+    def get_builder_from_protocol(
+        cls,
+        md_code: orm.AbstractCode,
+        pw_code: orm.AbstractCode,
+        mlip: MlipData,
+        recipe: str,
+        parameters: dict[str, Any],
+        steps: int,
+        seed: int,
+        protocol: str | None = None,
+        overrides: dict[str, Any] | None = None,
+        labels: dict[str, Any] | None = None,
+    ) -> ProcessBuilder:
+        """A builder with the defaults of every stage.
+
+        :param recipe: name of an interface recipe, with its ``parameters``.
+        :param steps: MD steps.
+        :param protocol: gap protocol.
+        :param overrides: dictionaries ``md``, ``md_options``, ``selection``, ``gap``, ``pw_options`` with other values.
+        :param labels: any of ``LABELS``.
+        """
+        given = {key: dict(value) for key, value in (overrides or {}).items()}
+        names = {"campaign": "", "interface": recipe, "mlip": mlip.label, "seed": seed, "fingerprint": ""}
+        builder = cls.get_builder()
+        builder.labels = orm.Dict({**names, **(labels or {})})
+        builder.recipe = orm.Dict({"recipe": recipe, "parameters": parameters})
+        builder.mlip = mlip
+        builder.md = orm.Dict({**DEFAULTS, **given.get("md", {}), "steps": steps, "seed": seed})
+        builder.md_code = md_code
+        builder.md_options = orm.Dict(given.get("md_options", {}))
+        defaults = {"stratified": 3, "uniform": 1, "strata": 3, "start": 1.0, "seed": seed, "equilibration": "auto"}
+        builder.selection = orm.Dict({**defaults, **given.get("selection", {})})
+        builder.gap = orm.Dict(load_protocol("gap", protocol, given.get("gap")))
+        builder.pw_code = pw_code
+        builder.pw_options = orm.Dict(given.get("pw_options", {}))
+        return builder
+
+    def label(self) -> None:
+        """Extras and group, so that the pair can be found; set here, so that nothing can forget them."""
+        labels = self.inputs.labels.get_dict()
+        self.node.base.extras.set_many({f"falsemetal_{key}": labels[key] for key in LABELS})
+        self.node.label = f"{labels['interface']} x {labels['mlip']} x {labels['seed']}"
+        if labels["campaign"]:
+            group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + labels["campaign"])
+            group.add_nodes(self.node)
+
+    def build(self) -> Any:
+        """Build the interface."""
+        try:
+            built = build_interface(self.inputs.recipe, metadata={"call_link_label": "build"})
+        except Exception as error:
+            return self.exit_codes.ERROR_INTERFACE.format(message=str(error))
+        self.ctx.structure, self.ctx.info = built["structure"], built["info"]
+        self.out("interface", self.ctx.structure)
+        self.out("interface_info", self.ctx.info)
+        return None
+
+    def run_md(self) -> ToContext:
+        """Submit the MD."""
+        given = self.inputs.md.get_dict()
+        builder = MlipMdWorkChain.get_builder_from_protocol(
+            self.inputs.md_code,
+            self.ctx.structure,
+            self.ctx.info,
+            self.inputs.mlip,
+            steps=given["steps"],
+            seed=given["seed"],
+            overrides=given,
+            options=self.inputs.md_options.get_dict(),
+        )
+        builder.metadata.call_link_label = "md"
+        return ToContext(md=self.submit(builder))
+
+    def inspect_md(self) -> Any:
+        """Pass on what the MD made. A model that fails its MD has a verdict all the same."""
+        outputs = self.ctx.md.outputs
+        for key, name in (("trajectory", "trajectory"), ("series", "series"), ("results", "md_results")):
+            if key in outputs:
+                self.out(name, outputs[key])
+        self.ctx.md_message = "" if self.ctx.md.is_finished_ok else str(self.ctx.md.exit_message)
+        self.ctx.results = {}
+        if not self.ctx.md.is_finished_ok and self.ctx.md.exit_status != 400:
+            return self.exit_codes.ERROR_MD_INFRASTRUCTURE.format(message=self.ctx.md_message)
+        return None
+
+    def has_trajectory(self) -> bool:
+        """Whether there are frames to choose from."""
+        return "trajectory" in self.ctx.md.outputs
+
+    def select(self) -> None:
+        """Choose frames."""
+        chosen = select_frames(
+            self.ctx.md.outputs.trajectory,
+            self.ctx.md.outputs.series,
+            self.ctx.info,
+            self.inputs.selection,
+            metadata={"call_link_label": "select"},
+        )
+        self.out("selection", chosen["selection"])
+        self.ctx.frames = {key[6:]: chosen[key] for key in chosen if key.startswith("frame_")}
+        self.ctx.records = {key[7:]: chosen[key] for key in chosen if key.startswith("record_")}
+
+    def run_gaps(self) -> ToContext:
+        """Submit a gap for every frame; the slots decide how many run at once."""
+        submitted = {}
+        for key, frame in sorted(self.ctx.frames.items()):
+            settings = self.inputs.gap.get_dict()
+            inputs = {
+                "structure": frame,
+                "record": self.ctx.records[key],
+                "parameters": self.inputs.gap,
+                "code": self.inputs.pw_code,
+                "pseudos": load_pseudos(settings["pseudo_family"], frame),
+                "options": self.inputs.pw_options,
+                "metadata": {"call_link_label": f"gap_{key}"},
+            }
+            submitted[f"gap_{key}"] = self.submit(GapWorkChain, **inputs)
+        self.ctx.gaps = list(submitted)
+        return ToContext(**submitted)
+
+    def conclude(self) -> Any:
+        """The verdict, from whatever there is."""
+        outputs = self.ctx.md.outputs
+        nodes: dict[str, Any] = {"series": outputs.series} if "series" in outputs else {}
+        for key in self.ctx.get("gaps", []):
+            workchain = self.ctx[key]
+            if "result" in workchain.outputs:
+                nodes[f"result_{key[4:]}"] = workchain.outputs.result
+        parameters = {
+            "temperature": self.inputs.md.get_dict()["temperature"],
+            "equilibration": self.inputs.selection.get_dict()["equilibration"],
+            "md_message": self.ctx.md_message,
+            "lost": len(self.ctx.get("gaps", [])) - len([key for key in nodes if key.startswith("result_")]),
+        }
+        self.out(
+            "verdict",
+            pair_verdict(self.ctx.info, orm.Dict(parameters), **nodes, metadata={"call_link_label": "verdict"}),
+        )
+        if self.ctx.md_message:
+            return self.exit_codes.ERROR_MD_PHYSICS.format(message=self.ctx.md_message)
+        return None
