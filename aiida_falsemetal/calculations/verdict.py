@@ -20,28 +20,32 @@ def pair_verdict(info: orm.Dict, parameters: orm.Dict, **nodes: Any) -> orm.Dict
     """Counts, dipole statistics with intervals, and a verdict on one (interface, MLIP, seed).
 
     :param info: the interface's area (Å^2) and thickness (Å).
-    :param parameters: ``temperature`` (K), ``equilibration`` (ps, or ``auto``), ``md_message`` (why the MD ended early, or empty).
+    :param parameters: ``temperature`` (K), ``equilibration`` (ps, or ``auto``), ``md_message`` (why the MD ended early, or empty),
+        ``lost`` (number of selected frames whose workchain left no result at all).
     :param nodes: ``series`` (ArrayData, optional) and one ``result_...`` (Dict) a selected frame.
     """
     geometry, given = info.get_dict(), parameters.get_dict()
     results = [node.get_dict() for key, node in sorted(nodes.items()) if key.startswith("result_")]
-    summary = {**count_gaps(results), **dipole_statistics(nodes.get("series"), geometry, given)}
+    summary = {**count_gaps(results, given.get("lost", 0)), **dipole_statistics(nodes.get("series"), geometry, given)}
     verdict, reason = judge(summary, given["md_message"])
     return orm.Dict({"verdict": verdict, "reason": reason, **summary})
 
 
-def count_gaps(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Counts of the frames. The fraction's interval treats every failed frame as unknown: as metallic for its upper
+def count_gaps(results: list[dict[str, Any]], lost: int = 0) -> dict[str, Any]:
+    """Counts of the frames; ``lost`` ones count as failed. The fraction's interval treats every failed frame as unknown: as metallic for its upper
     end, as not metallic for its lower end."""
     converged = [result for result in results if result["gap"] is not None]
     failed = Counter(str(result["exit_code"]) for result in results if result["gap"] is None)
+    if lost:
+        failed["lost"] = lost
     metallic = sum(bool(result["metallic"]) for result in converged)
+    selected = len(results) + lost
     low, high = None, None
-    if results:
-        low = statistics.wilson_interval(metallic, len(results))[0]
-        high = statistics.wilson_interval(metallic + sum(failed.values()), len(results))[1]
+    if selected:
+        low = statistics.wilson_interval(metallic, selected)[0]
+        high = statistics.wilson_interval(metallic + sum(failed.values()), selected)[1]
     return {
-        "selected": len(results),
+        "selected": selected,
         "converged": len(converged),
         "failed": dict(failed),
         "metallic": metallic,

@@ -133,6 +133,6 @@ def make_trajectory(
     trajectory = orm.TrajectoryData()
     cells = np.repeat(np.array(structure.cell)[None, :, :], len(step), axis=0)
     trajectory.set_trajectory(
-        symbols=symbols, positions=positions.astype(float), stepids=step, cells=cells, times=time
+        symbols=symbols, positions=positions.astype(float), stepids=step, cells=cells, times=time, pbc=[True] * 3
     )
     return trajectory

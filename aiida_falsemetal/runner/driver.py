@@ -83,6 +83,7 @@ class Trajectory:
         masses = [settings.hydrogen_mass if s == "H" else None for s in atoms.get_chemical_symbols()]
         atoms.set_masses(masses)
         self.step = 0
+        self.resumed = False
 
     def start(self) -> None:
         """Relax the packed molecules and draw velocities."""
@@ -93,6 +94,7 @@ class Trajectory:
         """Go on from a checkpoint."""
         checkpoint.restore(self.atoms, self.rng)
         self.step = checkpoint.step
+        self.resumed = True
 
     def run(self, output: Output) -> tuple[str, str]:
         """Run to the total number of steps, a stop or the wall time.
@@ -100,10 +102,9 @@ class Trajectory:
         :return: status (``finished``, ``walltime``, ``signal`` or one of :class:`Stop`'s) and a sentence.
         """
         started = saved = time.monotonic()
-        fresh = self.step == 0
         status, message = "finished", ""
         try:
-            if fresh:
+            if not self.resumed:
                 self.start()
                 self._sample(output)
                 self._save()
