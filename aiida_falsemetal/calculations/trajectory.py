@@ -31,7 +31,7 @@ def join_trajectories(**pieces: Any) -> dict[str, Any]:
         stepids=np.concatenate([part.get_stepids() for part in parts]),
         cells=np.concatenate([part.get_cells() for part in parts]),
         times=np.concatenate([part.get_times() for part in parts]),
-        pbc=parts[0].pbc,
+        pbc=list(parts[0].base.attributes.get("pbc")),
     )
     return {"trajectory": trajectory, "series": series}
 

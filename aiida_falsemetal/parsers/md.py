@@ -22,6 +22,7 @@ PHYSICS_FAILURES = {
     "dissociated": "ERROR_DISSOCIATED",
     "evaporated": "ERROR_EVAPORATED",
 }
+RESTARTED = ("walltime", "signal")
 SERIES_KEYS = ("potential_energy", "temperature", "dipole_z", "model_dipole_z", "evaporated")
 
 
@@ -36,7 +37,7 @@ class MlipMdParser(Parser):
         if not records or not (folder / files.FRAMES).exists():
             return self.exit_codes.ERROR_NO_OUTPUT.format(reason="there is no frame")
         checkpoint = self._checkpoint(folder)
-        if result is None:
+        if result is None or result["status"] in RESTARTED:
             if checkpoint is None:
                 return self.exit_codes.ERROR_NO_OUTPUT.format(reason="there is no checkpoint")
             # Frames after the checkpoint will be made again by the restart, bit for bit.

@@ -51,7 +51,7 @@ def screened_film(eps: float, eps_inf: float) -> float:
     return 1.0 / eps_inf - 1.0 / eps
 
 
-def tin_foil(eps: float, d_over_L: float) -> float:  # noqa: N803 (L is what the formula calls it)
+def tin_foil(eps: float, d_over_L: float) -> float:
     """Three-dimensional Ewald sum with tin-foil boundary and no slab correction: n = 1 - d/L.
 
     The periodic images of the film lower its depolarising field by the share of the cell that it fills.
@@ -98,7 +98,7 @@ def sd_dipole(ratio: float, volume: float, kelvin: float) -> float:
     return math.sqrt(ratio * EPS0 * volume * BOLTZMANN * kelvin)
 
 
-def drop(Mz: Moment, area: float) -> Moment:  # noqa: N803 (M_z is what the formula calls it)
+def drop(Mz: Moment, area: float) -> Moment:
     """Potential drop M_z / (eps0 A) across an isolated film in V: potential above the film minus that below.
 
     Helmholtz's formula for a dipole layer. It has the sign of M_z: the potential is higher on the side to which the

@@ -28,6 +28,10 @@ from .storage import Checkpoint, Output
 
 CHECKPOINT_SECONDS = 10.0
 """Wall time between checkpoints. A checkpoint does not touch the dynamics, so the clock may decide when."""
+RENEW_FRAMES = 10
+"""Some calculators remember (OpenMM's neighbour list is summed in the order in which it was last built), and rounding
+then depends on the past. Such a calculator has a method ``forget``; it is called every so many frames, and only there is
+the state saved, so that a restarted run, whose calculator is new, equals an uninterrupted one to the last bit."""
 RELAX_STEPS = 200
 RELAX_FORCE = 1.0
 """Packed molecules are relaxed to forces below this (eV/Å) before they get velocities."""
@@ -84,11 +88,14 @@ class Trajectory:
         atoms.set_masses(masses)
         self.step = 0
         self.resumed = False
+        self.forget: Callable[[], None] | None = getattr(atoms.calc, "forget", None)
 
     def start(self) -> None:
-        """Relax the packed molecules and draw velocities."""
+        """Relax the packed molecules and draw velocities. The calculator forgets this: the run starts like a restart."""
         FIRE(self.atoms, logfile=None, maxstep=0.1).run(fmax=RELAX_FORCE, steps=RELAX_STEPS)
         thermalize_momenta(self.atoms, temperature_K=self.settings.temperature, rng=self.rng)
+        if self.forget is not None:
+            self.forget()
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
@@ -101,32 +108,47 @@ class Trajectory:
 
         :return: status (``finished``, ``walltime``, ``signal`` or one of :class:`Stop`'s) and a sentence.
         """
-        started = saved = time.monotonic()
-        status, message = "finished", ""
+        started = time.monotonic()
         try:
             if not self.resumed:
                 self.start()
                 self._sample(output)
                 self._save()
-            dynamics = self._integrator()
-            while self.step < self.settings.steps:
-                chunk = min(self.settings.stride, self.settings.steps - self.step)
-                dynamics.run(chunk)
-                self.step += chunk
-                self._sample(output)
-                if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    self._save()
-                    saved = time.monotonic()
-                if self.stopped():
-                    status, message = "signal", "the run was asked to stop"
-                    break
-                if time.monotonic() - started > self.settings.max_seconds:
-                    status, message = "walltime", "the wall time is used up"
-                    break
+            return self._advance(output, started)
         except Stop as stop:
             return stop.status, f"{stop} at step {self.step}"
+
+    def _advance(self, output: Output, started: float) -> tuple[str, str]:
+        dynamics = self._integrator()
+        saved = time.monotonic()
+        while self.step < self.settings.steps:
+            chunk = min(self.settings.stride, self.settings.steps - self.step)
+            dynamics.run(chunk)
+            self.step += chunk
+            self._sample(output)
+            exact = self._renew()
+            if exact and self.forget is not None:
+                dynamics = self._integrator()  # it keeps the last forces
+            asked, late = self.stopped(), time.monotonic() - started > self.settings.max_seconds
+            overdue = time.monotonic() - saved > CHECKPOINT_SECONDS
+            if exact and (asked or late or overdue or self.forget is not None):
+                self._save()
+                saved = time.monotonic()
+            if asked:
+                return "signal", "the run was asked to stop"
+            if late:
+                return "walltime", "the wall time is used up"
         self._save()
-        return status, message
+        return "finished", ""
+
+    def _renew(self) -> bool:
+        """Whether a restart from here would be exact; makes it so where it is time to."""
+        if self.forget is None:
+            return True
+        due = self.step % (RENEW_FRAMES * self.settings.frame_stride) == 0
+        if due:
+            self.forget()
+        return due
 
     def _integrator(self) -> LangevinBAOAB:
         with warnings.catch_warnings():

@@ -35,7 +35,7 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         spec.output("series", valid_type=orm.ArrayData, required=False)
         spec.output("results", valid_type=orm.Dict, required=False)
         spec.exit_code(
-            310, "ERROR_NO_PROGRESS", message="Two runs in a row made no step; look at the last job's stderr."
+            310, "ERROR_NO_PROGRESS", message="Two runs in a row got no further; raise the walltime, or look at the last job's stderr."
         )
         spec.exit_code(
             400, "ERROR_PHYSICS", message="{message}"
@@ -92,9 +92,16 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         """Continue from the checkpoint."""
         if "checkpoint" not in node.outputs:
             return ProcessHandlerReport(True)
+        if self._last_step(node) == self.ctx.get("last_step"):
+            return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
+        self.ctx.last_step = self._last_step(node)
         self.ctx.inputs.checkpoint = node.outputs.checkpoint
         self.report(f"{node.process_label}<{node.pk}>: {node.exit_message} Going on from its checkpoint.")
         return ProcessHandlerReport(True)
+
+    @staticmethod
+    def _last_step(node: orm.CalcJobNode) -> int:
+        return int(node.outputs.series.get_array("step")[-1])
 
     @process_handler(
         priority=490,

@@ -101,6 +101,11 @@ class OpenmmCalculator(Calculator):
         self.corrected = has_vacuum and _is_film(atoms)
         self.volume = float(atoms.get_volume())
 
+    def forget(self) -> None:
+        """Rebuild the neighbour list from the next positions alone, as a new calculator would."""
+        self.context.reinitialize()
+        self.reset()
+
     def calculate(
         self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes
     ) -> None:

@@ -1,0 +1,60 @@
+"""Writing the report of a campaign."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from .data import csv_text, json_text, plain
+from .page import render_page
+
+
+def build_report(
+    folder: Path,
+    campaign: str,
+    rows: list[dict[str, Any]],
+    pairs: list[dict[str, Any]],
+    series: dict[int, dict[str, Any]],
+    settings: dict[str, Any],
+) -> Path:
+    """Write report.html, results.json and results.csv; the same arguments give the same bytes.
+
+    Everything is rendered before anything is written, and each file replaces its predecessor in one step, so that a
+    reader never meets half a file.
+
+    :param folder: is made if it is missing.
+    :param campaign: its name.
+    :param rows: one dictionary a frame, see :func:`..query.rows.frame_rows`.
+    :param pairs: one dictionary a pair, see :func:`..query.rows.pair_rows`.
+    :param series: by ``pair_pk``, arrays ``time_ps`` (ps) and ``dipole_z`` (e Å, screened charges), each of shape (n,).
+    :param settings: ``date``, ``versions``, and whatever else describes the campaign.
+    :return: path of report.html.
+    :raises TypeError: if a row holds something that JSON cannot.
+    :raises OSError: if the folder cannot be written.
+    """
+    document = {
+        "campaign": campaign,
+        "settings": plain(settings),
+        "frames": plain(list(rows)),
+        "pairs": plain(list(pairs)),
+    }
+    texts = {
+        "results.json": json_text(document),
+        "results.csv": csv_text(document["frames"]),
+        "report.html": render_page(document, series),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        _replace(folder / name, text)
+    return folder / "report.html"
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file beside ``path`` and move it there. Not by tempfile: its files are readable by their owner alone."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(text.encode("utf-8"))
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""The page: what the template needs, put together from plain rows."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ..physics.gaplaw import BREAKDOWN, INTERCEPT
+from . import figures, text
+from . import series as dipoles
+from .data import FRAME_COLUMNS, PAIR_COLUMNS, complete
+from .summary import Pair, distinct, failure_counts, status_counts, summarize
+
+SYMBOLS = {"metallized": "■", "not metallized": "□", "undecided": "?", "failed": "×", "unfinished": "…"}
+"""A sign for each status: the page must be readable without colour."""
+OTHER = "~"
+
+
+def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> str:
+    """The page as one string of HTML that needs nothing else.
+
+    :param document: plain ``campaign``, ``settings``, ``frames`` and ``pairs``.
+    :param series: see :func:`.build.build_report`.
+    """
+    folder = resources.files(__package__) / "templates"
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.globals.update(
+        {name: getattr(text, name) for name in ("number", "interval", "significant", "yes_no", "count", "milli", "shown")}
+    )
+    template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        **_context(document, series),
+        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
+        script=Markup((folder / "script.js").read_text(encoding="utf-8")),
+        data=embedded_json(document),
+    )
+
+
+def embedded_json(document: Any) -> Markup:
+    """JSON that no browser can take for markup: the text of a label may hold ``</script>`` or ``<!--``."""
+    dumped = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        dumped = dumped.replace(character, f"\\u{ord(character):04x}")
+    return Markup(dumped)
+
+
+def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    rows = [complete(row, FRAME_COLUMNS) for row in document["frames"]]
+    pair_rows = [complete(row, PAIR_COLUMNS) for row in document["pairs"]]
+    pairs = summarize(rows, pair_rows)
+    labels = [*pair_rows, *rows]
+    look = figures.styles(distinct(labels, "mlip"))
+    targets = {id(row): f"frame-{index}" for index, row in enumerate(rows)}
+    states = {id(frame): state for pair in pairs for frame, state in zip(pair.frames, pair.states, strict=True)}
+    return {
+        "campaign": document["campaign"],
+        "settings": document["settings"],
+        "extra_settings": _flat({k: v for k, v in document["settings"].items() if k not in ("date", "versions")}),
+        "pairs": pairs,
+        "tally": status_counts(pairs),
+        "symbols": {status: SYMBOLS.get(status, OTHER) for status, _ in status_counts(pairs)},
+        "mlips": distinct(pair_rows, "mlip"),
+        "matrix": _matrix(pairs),
+        "look": look,
+        "gap_figures": _gap_figures(rows, targets, look),
+        "dipole_figures": [
+            _dipole_figures(index, pair, series, targets, look[pair.row["mlip"]]) for index, pair in enumerate(pairs)
+        ],
+        "failures": failure_counts(pairs),
+        "frames": [(targets[id(row)], row, states.get(id(row), "")) for row in rows],
+        "law_swatch": figures.line_swatch("law"),
+        "fit_swatch": figures.line_swatch("fit"),
+        "window_swatch": figures.line_swatch("window"),
+        "gauss_swatch": figures.line_swatch("gauss"),
+        "cross_swatch": figures.cross_swatch(),
+        "source": figures.SOURCE,
+        "intercept": INTERCEPT,
+        "breakdown": BREAKDOWN,
+        "interfaces": _unique(pair_rows, ("interface", "area", "thickness", "vacuum")),
+        "models": _unique(pair_rows, ("mlip", "long_ranged", "cutoff", "layers", "receptive_field", "sha256")),
+        "protocols": _unique(pair_rows, ("md_ps", "md_steps", "temperature")),
+    }
+
+
+def _matrix(pairs: list[Pair]) -> list[tuple[Any, list[list[Pair]]]]:
+    """Rows (interface) of cells (MLIP), each a list of pairs: one a seed."""
+    plain_rows = [pair.row for pair in pairs]
+    mlips = distinct(plain_rows, "mlip")
+    return [
+        (name, [[pair for pair in pairs if (pair.row["interface"], pair.row["mlip"]) == (name, mlip)] for mlip in mlips])
+        for name in distinct(plain_rows, "interface")
+    ]
+
+
+def _gap_figures(
+    rows: list[dict[str, Any]], targets: dict[int, str], look: dict[Any, figures.Style]
+) -> list[tuple[Any, figures.GapFigure]]:
+    found = []
+    for index, interface in enumerate(distinct(rows, "interface")):
+        mine = [row for row in rows if row["interface"] == interface]
+        found.append((interface, figures.gap_figure(f"gap-{index}", str(interface), mine, targets, look)))
+    return found
+
+
+def _dipole_figures(
+    index: int, pair: Pair, series: dict[int, dict[str, Any]], targets: dict[int, str], style: figures.Style
+) -> dict[str, Any]:
+    """Series and histogram of one pair, or None where there is nothing to draw."""
+    found = dipoles.moment(pair.row, series.get(pair.row["pair_pk"]))
+    title = f"{pair.row['interface']} × {pair.row['mlip']}, seed {pair.row['seed']}"
+    expected = pair.row.get("expected_sd_Mz_per_area")
+    drawn: dict[str, Any] = {"pair": pair, "title": title, "series": None, "histogram": None, "counted": 0}
+    if found is not None:
+        drawn["series"] = figures.series_figure(f"series-{index}", title, found, pair.frames, targets, style)
+        drawn["histogram"] = figures.histogram_figure(f"histogram-{index}", title, found, expected, style)
+        drawn["counted"] = len(found.counted)
+    return drawn
+
+
+def _unique(rows: list[dict[str, Any]], keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Different combinations of ``keys``, in the order in which they first appear."""
+    return [dict(zip(keys, values, strict=True)) for values in dict.fromkeys(tuple(row.get(k) for k in keys) for row in rows)]
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as (name, text) for a list."""
+    lines = []
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            lines += _flat(value, f"{prefix}{key}.")
+        else:
+            lines.append((f"{prefix}{key}", str(value)))
+    return lines

@@ -1,0 +1,49 @@
+"""Numbers as a reader wants them: the same in the page and in the terminal."""
+
+from __future__ import annotations
+
+MISSING = "–"
+
+
+def number(value: float | int | None, digits: int = 2) -> str:
+    """A number with fixed decimals and a real minus sign; a dash where there is none."""
+    if value is None:
+        return MISSING
+    text = f"{value:.{digits}f}"
+    if float(text) == 0.0:
+        text = text.removeprefix("-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def interval(value: float | None, low: float | None, high: float | None, digits: int = 2) -> str:
+    """``value [low, high]``, without the brackets where the interval is not known."""
+    if value is None or low is None or high is None:
+        return number(value, digits)
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def significant(value: float | int | None, digits: int = 2) -> str:
+    """A number of unknown size with that many significant digits."""
+    if value is None:
+        return MISSING
+    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+
+
+def yes_no(value: bool | None) -> str:
+    """``yes``, ``no``, or a dash where it is not known."""
+    return MISSING if value is None else ("yes" if value else "no")
+
+
+def count(amount: int, noun: str) -> str:
+    """``1 frame``, ``3 frames``."""
+    return f"{amount} {noun}" if amount == 1 else f"{amount} {noun}s"
+
+
+def milli(value: float | None, digits: int = 2) -> str:
+    """A number in thousandths of its unit."""
+    return number(None if value is None else 1e3 * value, digits)
+
+
+def shown(value: object) -> str:
+    """Anything as it is; a dash for None."""
+    return MISSING if value is None else str(value)
