@@ -124,14 +124,17 @@ def _fit(computed: Sequence[dict[str, Any]]) -> tuple[LineFit | None, str]:
     """Fit the law where it holds: once a gap has closed, electrons pin the drop and the line bends."""
     still_open = [row for row in computed if not row.get("metallic")]
     closed = len(computed) - len(still_open)
-    left_out = f" {count(closed, 'metallic frame')} left out: a closed gap pins the drop and bends the line." if closed else ""
+    left_out = (
+        f" {count(closed, 'metallic frame')} left out: a closed gap pins the drop and bends the line." if closed else ""
+    )
     try:
         fit = fit_gap_law(
             np.array([row["expected_drop"] for row in still_open], dtype=float),
             np.array([row["gap"] for row in still_open], dtype=float),
         )
     except ValueError as error:
-        return None, f"No line is fitted to {count(len(still_open), 'frame')} that are not metallic: {error}{left_out}"
+        few = "a line needs three." if len(still_open) < 3 else str(error)
+        return None, f"No line is fitted to the {count(len(still_open), 'frame')} with an open gap: {few}{left_out}"
     return fit, (
         f"Least squares of {count(fit.n, 'frame')}: intercept "
         f"{interval(fit.intercept, fit.intercept_low, fit.intercept_high)} eV, slope "
@@ -145,7 +148,11 @@ def _missing(rows: Sequence[dict[str, Any]], drawn: Sequence[dict[str, Any]]) ->
     without = sum(row.get("gap") is None and row.get("exit_code") is not None for row in rows) - len(drawn)
     nowhere = sum(row.get("gap") is not None and row.get("expected_drop") is None for row in rows)
     pending = sum(row.get("gap") is None and row.get("exit_code") is None for row in rows)
-    parts = [f"{count(len(drawn), 'failed frame')} marked × on the axis"] if drawn else ["no failed frame with a known drop"]
+    parts = (
+        [f"{count(len(drawn), 'failed frame')} marked × on the axis"]
+        if drawn
+        else ["no failed frame with a known drop"]
+    )
     parts += [f"{count(without, 'failed frame')} without a recorded drop not shown"] if without else []
     parts += [f"{count(nowhere, 'frame')} with a gap but no recorded drop not shown"] if nowhere else []
     parts += [f"{count(pending, 'frame')} without a result not shown"] if pending else []
@@ -153,7 +160,12 @@ def _missing(rows: Sequence[dict[str, Any]], drawn: Sequence[dict[str, Any]]) ->
 
 
 def series_figure(
-    name: str, title: str, found: dipoles.Moment, frames: Sequence[dict[str, Any]], targets: dict[int, str], style: Style
+    name: str,
+    title: str,
+    found: dipoles.Moment,
+    frames: Sequence[dict[str, Any]],
+    targets: dict[int, str],
+    style: Style,
 ) -> Markup:
     """M_z/A against time with the window, and the frames chosen from it."""
     reach = 1.12 * max(float(np.abs(found.value).max()), BREAKDOWN)
@@ -166,7 +178,9 @@ def series_figure(
         height=250,
     )
     if found.start is not None and found.start > found.time[0]:
-        plot.box((plot.x[0], found.start), plot.y, "discarded", f"not counted: equilibration until {number(found.start)} ps")
+        plot.box(
+            (plot.x[0], found.start), plot.y, "discarded", f"not counted: equilibration until {number(found.start)} ps"
+        )
     _window(plot, vertical=False)
     plot.line(dipoles.envelope(found.time, found.value), f"trace {style.colour}")
     for row in frames:

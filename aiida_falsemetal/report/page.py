@@ -28,10 +28,17 @@ def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> 
     """
     folder = resources.files(__package__) / "templates"
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.globals.update(
-        {name: getattr(text, name) for name in ("number", "interval", "significant", "yes_no", "count", "milli", "shown")}
+        {
+            name: getattr(text, name)
+            for name in ("number", "interval", "significant", "yes_no", "count", "milli", "shown")
+        }
     )
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
@@ -93,7 +100,10 @@ def _matrix(pairs: list[Pair]) -> list[tuple[Any, list[list[Pair]]]]:
     plain_rows = [pair.row for pair in pairs]
     mlips = distinct(plain_rows, "mlip")
     return [
-        (name, [[pair for pair in pairs if (pair.row["interface"], pair.row["mlip"]) == (name, mlip)] for mlip in mlips])
+        (
+            name,
+            [[pair for pair in pairs if (pair.row["interface"], pair.row["mlip"]) == (name, mlip)] for mlip in mlips],
+        )
         for name in distinct(plain_rows, "interface")
     ]
 
@@ -125,7 +135,10 @@ def _dipole_figures(
 
 def _unique(rows: list[dict[str, Any]], keys: tuple[str, ...]) -> list[dict[str, Any]]:
     """Different combinations of ``keys``, in the order in which they first appear."""
-    return [dict(zip(keys, values, strict=True)) for values in dict.fromkeys(tuple(row.get(k) for k in keys) for row in rows)]
+    return [
+        dict(zip(keys, values, strict=True))
+        for values in dict.fromkeys(tuple(row.get(k) for k in keys) for row in rows)
+    ]
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -52,9 +52,7 @@ def moment(pair: dict[str, Any], series: dict[str, Any] | None) -> Moment | None
     return Moment(time, value, float(time[-1] - sampled) if sampled else None)
 
 
-def envelope(
-    time: NDArray[np.float64], value: NDArray[np.float64], bins: int = BINS
-) -> list[tuple[float, float]]:
+def envelope(time: NDArray[np.float64], value: NDArray[np.float64], bins: int = BINS) -> list[tuple[float, float]]:
     """Points that draw a series as the eye sees it: of each bin the smallest and the largest sample, in time's order.
 
     Plain thinning would drop the excursions, which are what matters here. A series of at most ``2 bins`` samples is

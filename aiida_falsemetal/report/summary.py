@@ -147,7 +147,9 @@ def failure_counts(pairs: Iterable[Pair]) -> list[tuple[str, str, int]]:
                 counts[_failure(frame, state)] += 1
         if pair.failed > seen:
             counts[("none", "counted in the verdict, but its workchain left no row")] += pair.failed - seen
-    return [(code, text, number) for (code, text), number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+    return [
+        (code, text, number) for (code, text), number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
 
 
 def _failure(frame: dict[str, Any], state: FrameState) -> tuple[str, str]:

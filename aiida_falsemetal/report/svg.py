@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 WIDTH, HEIGHT = 520, 360
-LEFT, RIGHT, TOP, BOTTOM = 76, 14, 14, 54
+LEFT, RIGHT, TOP, BOTTOM = 76, 22, 14, 54
 SHAPES = ("circle", "square", "triangle", "diamond", "down", "pentagon", "plus")
 COLOURS = 8
 """Number of series colours in the style sheet; coprime to the number of shapes, so 56 series look different."""
@@ -165,7 +165,7 @@ class Plot:
         middle = coordinate((TOP + self.bottom) / 2)
         parts.append(
             Markup('<text transform="translate(16 {}) rotate(-90)" text-anchor="middle">{}</text>').format(
-                middle, self.y_label
+                middle, _subscripts(self.y_label)
             )
         )
         return Markup().join(parts)
@@ -177,7 +177,13 @@ def _segment(css: str, x1: object, y1: object, x2: object, y2: object) -> Markup
 
 def _text(x: float | str, y: float, anchor: str, text: str) -> Markup:
     at = x if isinstance(x, str) else coordinate(x)
-    return Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(at, coordinate(y), anchor, escape(text))
+    return Markup('<text x="{}" y="{}" text-anchor="{}">{}</text>').format(at, coordinate(y), anchor, _subscripts(text))
+
+
+def _subscripts(text: str) -> Markup:
+    """Escaped text with ``M_z`` set as it is printed."""
+    lowered = Markup('M<tspan dy="3" font-size="75%">z</tspan><tspan dy="-3">&#8203;</tspan>')
+    return lowered.join(text.split("M_z"))
 
 
 def _label(value: float, decimals: int) -> str:

@@ -41,7 +41,7 @@ def _cells(pair: Pair) -> list[str]:
     row = pair.row
     colour = COLOURS.get(pair.status)
     verdict = f"[{colour}]{escape(pair.status)}[/]" if colour else escape(pair.status)
-    spread = [None if row.get(key) is None else 1e3 * row[key] for key in ("sd_Mz_per_area", "sd_low", "sd_high")]
+    sd, low, high = (None if row[key] is None else 1e3 * row[key] for key in ("sd_Mz_per_area", "sd_low", "sd_high"))
     return [
         escape(str(row.get("interface"))),
         escape(str(row.get("mlip"))),
@@ -51,7 +51,7 @@ def _cells(pair: Pair) -> list[str]:
         pair.counts,
         number(pair.min_gap),
         number(pair.mean_gap),
-        escape(interval(*spread, digits=2)),
+        escape(interval(sd, low, high)),
         escape(interval(pair.ratio, pair.ratio_low, pair.ratio_high)),
         str(row["exit_code"]) if row.get("exit_code") else "",
     ]

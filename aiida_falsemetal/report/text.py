@@ -5,7 +5,7 @@ from __future__ import annotations
 MISSING = "–"
 
 
-def number(value: float | int | None, digits: int = 2) -> str:
+def number(value: float | None, digits: int = 2) -> str:
     """A number with fixed decimals and a real minus sign; a dash where there is none."""
     if value is None:
         return MISSING
@@ -22,7 +22,7 @@ def interval(value: float | None, low: float | None, high: float | None, digits:
     return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
 
 
-def significant(value: float | int | None, digits: int = 2) -> str:
+def significant(value: float | None, digits: int = 2) -> str:
     """A number of unknown size with that many significant digits."""
     if value is None:
         return MISSING

@@ -1,4 +1,5 @@
-"""Electrostatics of point charges, written for the tests alone and independent of the package (units: Å, e, eV).
+"""Electrostatics of point charges, written for the tests alone and independent of the package (lengths in Å,
+energies in e^2/Å, that is without the prefactor 1/(4 pi eps0)).
 
 Both sums are checked in test_slab.py: the three-dimensional one against Madelung's constant, both against a change
 of the splitting parameter.
@@ -10,12 +11,9 @@ import itertools
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import constants, special
+from scipy import special
 
 Array = NDArray[np.float64]
-
-COULOMB = constants.e / (4.0 * np.pi * constants.epsilon_0) * 1e10
-"""1 / (4 pi eps0) in eV Å / e^2, from scipy's constants and not from the package's."""
 
 
 def _real_space(positions: Array, charges: Array, shifts: Array, alpha: float) -> float:
@@ -34,7 +32,7 @@ def _lattice(lengths: Array, reach: float) -> Array:
 
 
 def ewald_3d(positions: Array, charges: Array, lengths: Array, alpha: float = 0.6) -> float:
-    """Energy per cell of a neutral, orthogonal, three-dimensionally periodic cell with tin-foil boundary, in eV.
+    """Energy per cell of a neutral, orthogonal, three-dimensionally periodic cell with tin-foil boundary, in e^2/Å.
 
     Both sums are carried to terms of exp(-36) relative to the first.
     """
@@ -45,11 +43,11 @@ def ewald_3d(positions: Array, charges: Array, lengths: Array, alpha: float = 0.
     structure = np.abs(np.exp(1j * waves @ positions.T) @ charges) ** 2
     reciprocal = 2.0 * np.pi / np.prod(lengths) * np.sum(structure * np.exp(-square / (4.0 * alpha**2)) / square)
     own = alpha / np.sqrt(np.pi) * np.sum(charges**2)
-    return float(COULOMB * (real + reciprocal - own))
+    return float(real + reciprocal - own)
 
 
 def ewald_2d(positions: Array, charges: Array, sides: Array, alpha: float = 0.6) -> float:
-    """Energy per cell of a neutral film periodic in x and y only, vacuum to infinity in z, in eV.
+    """Energy per cell of a neutral film periodic in x and y only, vacuum to infinity in z, in e^2/Å.
 
     Parry, Surf. Sci. 49, 433 (1975); the form is that of Yeh and Berkowitz, J. Chem. Phys. 111, 3155 (1999), eq. 2.
     """
@@ -75,4 +73,4 @@ def ewald_2d(positions: Array, charges: Array, sides: Array, alpha: float = 0.6)
     area = np.prod(sides)
     reciprocal = np.pi / (2.0 * area) * pair - np.pi / area * np.einsum("i,j,ij->", charges, charges, flat)
     own = alpha / np.sqrt(np.pi) * np.sum(charges**2)
-    return float(COULOMB * (real + reciprocal - own))
+    return float(real + reciprocal - own)

@@ -72,8 +72,10 @@ def test_fft_agrees_with_the_definition() -> None:
 
 
 def test_antithetic_series_does_not_gain_samples() -> None:
-    """g is at least 1."""
-    assert statistics.correlation_samples((-1.0) ** np.arange(1000)) == 1.0
+    """An autocorrelation of (-1/2)^k makes the mean better than independent samples would, g = 1/3; g stays 1."""
+    rng = np.random.default_rng(16)
+    noise = rng.normal(size=20_000)
+    assert statistics.correlation_samples(signal.lfilter([1.0], [1.0, 0.5], noise)) == 1.0
 
 
 # --- standard deviation ---
@@ -129,12 +131,17 @@ def test_n_eff_is_the_one_for_the_spread(inefficiency: float) -> None:
 
 
 def test_white_noise_gives_the_textbook_interval() -> None:
-    """With n_eff = n the interval is the chi-square one of every textbook; n_eff is within 15 % here."""
-    x = np.random.default_rng(25).normal(3.0, 2.0, 400)
-    found = statistics.sd_with_interval(x, confidence=0.9)
-    low, high = (np.sqrt(x.var(ddof=1) * 399 / scipy_stats.chi2.ppf(q, 399)) for q in (0.95, 0.05))
-    assert found.value == pytest.approx(x.std(ddof=1), rel=1e-3)
-    assert (found.low, found.high) == (pytest.approx(low, rel=0.01), pytest.approx(high, rel=0.01))
+    """Never narrower on average than every textbook's chi-square interval and at most 10 % wider, over 100 series of 400:
+    neither correlation time is let below 1 and the longer one counts, so n_eff comes out some 10 % low."""
+    rng = np.random.default_rng(25)
+    ratios = []
+    for _ in range(100):
+        x = rng.normal(3.0, 2.0, 400)
+        found = statistics.sd_with_interval(x, confidence=0.9)
+        low, high = (np.sqrt(x.var(ddof=1) * 399 / scipy_stats.chi2.ppf(q, 399)) for q in (0.95, 0.05))
+        assert found.value == pytest.approx(x.std(ddof=1), rel=1e-2)
+        ratios.append((found.high - found.low) / (high - low))
+    assert 1.0 <= np.mean(ratios) <= 1.1
 
 
 def test_intervals_nest_and_scale() -> None:
@@ -176,12 +183,12 @@ def test_what_is_no_series_is_refused(series: list[float]) -> None:
 
 
 def test_equilibration_finds_the_end_of_a_relaxation() -> None:
-    """A decay from 10 sd with a time of 200 samples before white noise reaches 0.1 sd at 920: found between 500 and 1800
-    in each of 20 series of 10000, and nothing much is thrown away where there is nothing to throw away."""
+    """A decay from 10 sd with a time of 200 samples before white noise is at 1 sd after 460 samples and at 0.1 sd
+    after 920: found between 400 and 1800 in each of 20 series of 10000, and nothing much is thrown away where there is nothing to throw away."""
     rng = np.random.default_rng(31)
     decay = 10.0 * np.exp(-np.arange(10_000) / 200.0)
     for _ in range(20):
-        assert 500 <= statistics.detect_equilibration(decay + rng.normal(size=10_000)) <= 1800
+        assert 400 <= statistics.detect_equilibration(decay + rng.normal(size=10_000)) <= 1800
     stationary = [statistics.detect_equilibration(rng.normal(size=10_000)) for _ in range(20)]
     assert np.median(stationary) < 1500
 
@@ -211,7 +218,7 @@ NEWCOMBE = [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0
 @pytest.mark.parametrize(("k", "n", "low", "high"), NEWCOMBE)
 def test_wilson_as_published(k: int, n: int, low: float, high: float) -> None:
     """Half a unit of the fourth digit."""
-    assert statistics.wilson_interval(k, n) == (pytest.approx(low, abs=5.1e-5), pytest.approx(high, abs=5.1e-5))
+    assert statistics.wilson_interval(k, n) == pytest.approx((low, high), abs=5.1e-5)
 
 
 @given(st.integers(1, 500), st.data(), st.floats(0.5, 0.999))
@@ -220,10 +227,10 @@ def test_wilson_against_scipy(n: int, data: st.DataObject, confidence: float) ->
     k = data.draw(st.integers(0, n))
     low, high = statistics.wilson_interval(k, n, confidence)
     reference = scipy_stats.binomtest(k, n).proportion_ci(confidence, method="wilson")
-    assert (low, high) == (pytest.approx(reference.low, abs=1e-12), pytest.approx(reference.high, abs=1e-12))
+    assert (low, high) == pytest.approx((reference.low, reference.high), abs=1e-12)
     assert 0.0 <= low <= k / n <= high <= 1.0
     mirrored = statistics.wilson_interval(n - k, n, confidence)
-    assert mirrored == (pytest.approx(1 - high, abs=1e-12), pytest.approx(1 - low, abs=1e-12))
+    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 0), (-1, 5), (6, 5)])
@@ -254,11 +261,11 @@ def test_line_agrees_with_the_sandwich_formula() -> None:
     fit = statistics.fit_line(x, y, confidence=0.9)
     beta, error = hc3_by_matrices(x, y)
     t = scipy_stats.t.ppf(0.95, 15)
-    assert (fit.intercept, fit.slope) == (pytest.approx(beta[0]), pytest.approx(beta[1]))
+    assert (fit.intercept, fit.slope) == pytest.approx((beta[0], beta[1]))
     assert fit.intercept_high - fit.intercept == pytest.approx(t * error[0])
     assert fit.slope - fit.slope_low == pytest.approx(t * error[1])
     reference = scipy_stats.linregress(x, y)
-    assert (fit.slope, fit.intercept) == (pytest.approx(reference.slope), pytest.approx(reference.intercept))
+    assert (fit.slope, fit.intercept) == pytest.approx((reference.slope, reference.intercept))
     assert fit.residual_sd == pytest.approx(np.sqrt(np.sum((y - reference.intercept - reference.slope * x) ** 2) / 15))
 
 
@@ -283,8 +290,9 @@ def test_line_coverage_where_the_noise_grows() -> None:
 def test_exact_line() -> None:
     """No scatter, no width."""
     fit = statistics.fit_line(np.array([0.0, 1.0, 2.0, 5.0]), np.array([1.0, 3.0, 5.0, 11.0]))
-    assert (fit.slope, fit.slope_low, fit.slope_high) == (pytest.approx(2), pytest.approx(2), pytest.approx(2))
-    assert (fit.intercept, fit.residual_sd, fit.n) == (pytest.approx(1), pytest.approx(0, abs=1e-12), 4)
+    assert (fit.slope, fit.slope_low, fit.slope_high) == pytest.approx((2, 2, 2))
+    assert (fit.intercept, fit.residual_sd) == pytest.approx((1, 0), abs=1e-12)
+    assert fit.n == 4
 
 
 @pytest.mark.parametrize(

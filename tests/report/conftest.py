@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from aiida_falsemetal.physics import dielectric, statistics
 from aiida_falsemetal.physics.constants import EPS0
 from aiida_falsemetal.physics.gaplaw import BREAKDOWN
@@ -135,10 +136,22 @@ def new_pair(interface: str, mlip: str, seed: int, pk: int) -> dict[str, Any]:
     """A pair that runs its MD."""
     area, thickness, vacuum = FILMS[interface]
     return {
-        **{"campaign": "water", "interface": interface, "mlip": mlip, "seed": seed, "fingerprint": "f" * 8},
-        **{"pair_pk": pk, "state": "waiting", "exit_code": None, "exit_message": ""},
-        **{"area": area, "thickness": thickness, "vacuum": vacuum},
-        **{"md_steps": 200000, "md_ps": 200.0, "temperature": 300.0, **MODELS[mlip]},
+        "campaign": "water",
+        "interface": interface,
+        "mlip": mlip,
+        "seed": seed,
+        "fingerprint": "f" * 8,
+        "pair_pk": pk,
+        "state": "waiting",
+        "exit_code": None,
+        "exit_message": "",
+        "area": area,
+        "thickness": thickness,
+        "vacuum": vacuum,
+        "md_steps": 200000,
+        "md_ps": 200.0,
+        "temperature": 300.0,
+        **MODELS[mlip],
     }
 
 
@@ -190,6 +203,9 @@ def campaign() -> Campaign:
     running = new_pair("film-25A", "polar-mace", 2, 20000)
     crashed = {**new_pair("film-25A", "spcfw-ewald", 2, 21000), "state": "excepted"}
     lost = frame(crashed, 5000, 0.002, 154.5, "uniform", 21010)
-    lost.update(dict.fromkeys(("time_ps", "Mz", "Mz_per_area", "expected_drop", "stratum", "probability", "pw_pk")))
     waiting = frame(running, 7000, -0.003, 154.5, 1, 20010)
+    for row in (lost, waiting):  # the graph knows a frame's record only once it has a result
+        row.update(
+            dict.fromkeys(("time_ps", "Mz", "Mz_per_area", "expected_drop", "stratum", "probability", "result_pk"))
+        )
     return Campaign([*rows, waiting, lost], [*pairs, running, crashed], series, SETTINGS)

@@ -74,7 +74,9 @@ class EwaldBaseline(Calculator):
         if abs(self.charges.sum()) > 1e-6:
             raise ModelError(f"the baseline's charges sum to {self.charges.sum():.4f} e on this interface, not to zero.")
         potential = torchpme.CoulombPotential(smearing=smearing, prefactor=COULOMB)
-        wavelength = 2.0 * math.pi * smearing / RECIPROCAL_TAIL
+        # torch-pme takes half as many k-vectors along each axis as the wavelength suggests (it lays them out as an FFT
+        # does, from -n/2 to n/2), hence the factor of one half.
+        wavelength = 0.5 * 2.0 * math.pi * smearing / RECIPROCAL_TAIL
         self.ewald = torchpme.EwaldCalculator(potential, lr_wavelength=wavelength).to(torch.float64)
         self.torch_charges = torch.tensor(self.charges[:, None], dtype=torch.float64)
         z = np.sort(atoms.get_positions()[:, 2])

@@ -1,0 +1,165 @@
+"""What the page says, and that nothing a user writes can become markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from aiida_falsemetal.report import build_report
+from aiida_falsemetal.report.page import embedded_json
+
+from .conftest import NOT_CONVERGED, SETTINGS, Campaign
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'&amp; <!--"
+VOID = {"meta", "br", "input", "img", "link", "hr"}
+
+
+class Document(HTMLParser):
+    """Elements with their attributes, ids, text; checks that tags nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        """The text that is shown, with single spaces."""
+        return " ".join("".join(self.text).split())
+
+
+def page(folder: Path, given: Campaign, name: str = "water") -> str:
+    path = build_report(folder, name, given.rows, given.pairs, given.series, given.settings)
+    return path.read_text(encoding="utf-8")
+
+
+def test_says_what_was_found(tmp_path: Path, campaign: Campaign) -> None:
+    words = Document(page(tmp_path, campaign)).words
+    for wanted in (
+        "9 pairs of interface, MLIP and seed: 3 metallized, 3 not metallized, 1 undecided, 1 failed, 1 unfinished.",
+        "1 of 16 frames have no gap; any of them may be metallic.",
+        "State: waiting; 0 of 1 frame done.",
+        "The workchain was excepted.",
+        "(revPBE-D3, the ML-PEG authors)",
+        "±0.02459 e/Å",
+        f"410 7 {NOT_CONVERGED}",
+        "No time series of the dipole yet.",
+        "of a PBE calculation",
+        "aiida-core 2.9.4",
+        "200.0 ps (200000 steps) at 300 K",
+        "ab" * 32,
+    ):
+        assert wanted in words, wanted
+
+
+def test_one_row_a_frame_with_its_numbers(tmp_path: Path, campaign: Campaign) -> None:
+    text = page(tmp_path, campaign)
+    rows = re.findall(r'<tr id="frame-(\d+)">(.*?)</tr>', text)
+    assert [int(index) for index, _ in rows] == list(range(len(campaign.rows)))
+    closed = next(index for index, row in enumerate(campaign.rows) if row["metallic"])
+    cells = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", rows[closed][1])]
+    row = campaign.rows[closed]
+    assert len(cells) == 22
+    assert cells[3] == str(row["step"]) and cells[10] == f"{row['gap']:.2f}" and cells[14] == "■ yes"
+    assert cells[9] == f"{row['drop']:.2f}".replace("-", "−")
+    assert cells[19:] == [str(row["pw_pk"]), str(row["gap_pk"]), str(row["pair_pk"])]
+
+
+def test_every_mark_leads_to_its_row(tmp_path: Path, campaign: Campaign) -> None:
+    elements = Document(page(tmp_path, campaign)).elements
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [str(attributes["href"]) for tag, attributes in elements if tag == "a"]
+    assert len(links) > 200
+    assert {link[1:] for link in links} <= set(ids)
+
+
+def test_labels_cannot_become_markup(tmp_path: Path, campaign: Campaign) -> None:
+    plain_elements = len(Document(page(tmp_path / "plain", campaign)).elements)
+    for row in campaign.rows:
+        row["interface"] = EVIL if row["interface"] == "film-25A" else row["interface"]
+        row["exit_message"] = EVIL if row["exit_code"] == 410 else row["exit_message"]
+    for pair in campaign.pairs:
+        pair["interface"] = EVIL if pair["interface"] == "film-25A" else pair["interface"]
+        pair["mlip"] = f"{pair['mlip']}{EVIL}"
+        pair["reason"] = EVIL
+    for row in campaign.rows:
+        row["mlip"] = f"{row['mlip']}{EVIL}"
+    campaign.settings = {**SETTINGS, "note": EVIL, "versions": {EVIL: EVIL}}
+    text = page(tmp_path / "evil", campaign, name=EVIL)
+    document = Document(text)
+    # The one setting more adds dl, div, dt and dd; nothing else appears.
+    assert len(document.elements) == plain_elements + 4
+    assert not [tag for tag, _ in document.elements if tag == "img"]
+    assert text.count("<script") == 2 and "onerror=alert(2)>" not in text
+    assert "alert(1)" in document.words
+
+
+def test_embedded_data_is_the_json_file(tmp_path: Path, campaign: Campaign) -> None:
+    campaign.rows[0]["exit_message"] = EVIL + "\u2028"
+    text = page(tmp_path, campaign)
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found and not set("<>&\u2028") & set(found.group(1))
+    assert json.loads(found.group(1)) == json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+
+
+def test_embedded_json_refuses_nan() -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        embedded_json({"a": float("nan")})
+
+
+def test_nothing_is_loaded_from_elsewhere(tmp_path: Path, campaign: Campaign) -> None:
+    text = page(tmp_path, campaign)
+    for _, attributes in Document(text).elements:
+        assert not {"src", "srcset", "data", "poster", "action"} & set(attributes)
+        assert str(attributes.get("href") or "#").startswith("#")
+    assert not re.search(r"url\((?!#)|@import|https?:", text)
+    assert "default-src 'none'" in text
+
+
+def test_semantics(tmp_path: Path, campaign: Campaign) -> None:
+    text = page(tmp_path, campaign)
+    elements = Document(text).elements
+    assert elements[0] == ("html", {"lang": "en"})
+    tags = [tag for tag, _ in elements]
+    assert tags.count("h1") == 1 and tags.count("caption") == tags.count("table") and tags.count("main") == 1
+    assert all(attributes.get("scope") in ("row", "col") for tag, attributes in elements if tag == "th")
+    for tag, attributes in elements:
+        if tag == "svg":
+            assert attributes.get("aria-hidden") == "true" or "aria-labelledby" in attributes
+    headings = [int(tag[1]) for tag in tags if re.fullmatch(r"h\d", tag)]
+    assert all(later <= earlier + 1 for earlier, later in zip(headings, headings[1:], strict=False))
+
+
+def test_rows_of_an_older_version_may_lack_columns(tmp_path: Path) -> None:
+    row = {"interface": "film", "mlip": "m", "seed": 1, "pair_pk": 5, "gap": 1.0}
+    pair = {"interface": "film", "mlip": "m", "seed": 1, "pair_pk": 5}
+    text = page(tmp_path, Campaign([row], [pair], {}, {}))
+    assert "1 frame with a gap but no recorded drop not shown" in text
+
+
+def test_frames_of_a_pair_that_is_not_listed_are_shown(tmp_path: Path, campaign: Campaign) -> None:
+    words = Document(page(tmp_path, Campaign(campaign.rows[:16], [], {}, SETTINGS))).words
+    assert "0 pairs" in words and "mace-sr-4.5" in words
