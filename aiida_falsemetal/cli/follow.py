@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -14,25 +15,29 @@ from rich.text import Text
 from ..query.progress import PairProgress, campaign_progress, time_left
 
 POLL_SECONDS = 2.0
+DAEMON_SECONDS = 15.0
+"""How often the daemon is looked after."""
 PLAIN_SECONDS = 20.0
 """Without a terminal (a log, CI) the table cannot redraw itself: a line is printed this often instead."""
 STYLES = {"done": "green", "failed": "red", "gaps": "cyan", "MD": "yellow"}
 
 
-def follow_campaign(campaign: Any, total: int) -> bool:
+def follow_campaign(campaign: Any, total: int, submit: Callable[[], None]) -> bool:
     """Show progress until no process of the campaign is left. Starts the daemon if none runs, and stops it then.
+
+    :param submit: called once the daemon runs, which AiiDA wants before anything is submitted.
 
     ``Ctrl-C`` stops following and the daemon that was started here; jobs under way end by themselves, and the same
     command goes on from there.
 
     :return: whether every pair finished.
     """
-    from .profile import ensure_daemon, revive_processes, stop_daemon
+    from .daemon import ensure_daemon, stop_daemon
 
     started = ensure_daemon()
     try:
-        revive_processes()
-        _watch(campaign, total)
+        submit()
+        _watch(campaign, total, started)
     except KeyboardInterrupt:
         click.echo("\nstopped following; nothing is lost. The same command goes on from here.", err=True)
         raise SystemExit(130) from None
@@ -42,11 +47,15 @@ def follow_campaign(campaign: Any, total: int) -> bool:
     return all(item.stage == "done" for item in campaign_progress(campaign.name))
 
 
-def _watch(campaign: Any, total: int) -> None:
+def _watch(campaign: Any, total: int, ours: bool) -> None:
+    """Redraw until nothing is left. A daemon of ours that dies is started again; that of someone else is theirs."""
+    from .daemon import daemon_runs, ensure_daemon
+
     console = Console()
     begun = time.monotonic()
     with Live(console=console, refresh_per_second=4, transient=False, auto_refresh=console.is_terminal) as live:
         printed = -PLAIN_SECONDS
+        looked = begun
         while True:
             progress = campaign_progress(campaign.name)
             view = Group(progress_table(progress), summary(progress, total, campaign.slots, time.monotonic() - begun))
@@ -58,6 +67,11 @@ def _watch(campaign: Any, total: int) -> None:
                 printed = time.monotonic()
             if done:
                 return
+            if time.monotonic() - looked > DAEMON_SECONDS:
+                looked = time.monotonic()
+                if not ours and not daemon_runs():
+                    raise click.ClickException("the daemon was stopped. The same command goes on from here.")
+                ensure_daemon()
             time.sleep(POLL_SECONDS)
 
 

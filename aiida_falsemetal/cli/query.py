@@ -26,6 +26,20 @@ FRAME_COLUMNS = [
 ]
 
 
+DFT_KEYS = (
+    "protocol",
+    "functional",
+    "pseudo_family",
+    "ecutwfc",
+    "conv_thr",
+    "degauss",
+    "vacuum",
+    "metallic_gap_eV",
+    "metallic_witness",
+)
+"""Settings of the gap protocol that the report's methods paragraph names."""
+
+
 @click.command()
 @click.option("--campaign", help="Only this campaign.")
 @click.option("--all-runs", is_flag=True, help="Also pairs that were submitted again later.")
@@ -125,5 +139,8 @@ def _settings(pairs: list[dict[str, Any]]) -> dict[str, Any]:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    latest = max(orm.load_node(pair["pair_pk"]).mtime for pair in pairs)
-    return {"date": latest.strftime("%Y-%m-%d %H:%M"), "versions": versions}
+    nodes = [orm.load_node(pair["pair_pk"]) for pair in pairs]
+    latest = max(node.mtime for node in nodes)
+    gap = nodes[0].inputs.gap.get_dict()
+    dft = {key: gap[key] for key in DFT_KEYS if key in gap}
+    return {"date": latest.strftime("%Y-%m-%d %H:%M"), "versions": versions, **dft}

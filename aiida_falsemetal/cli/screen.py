@@ -44,7 +44,7 @@ def read_campaign(file: Path) -> tuple[Any, list[tuple[Any, Any]]]:
 
 def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follow: bool, output: Path | None) -> None:
     """Submit what is missing, follow, report. Exits with 1 where a pair did not finish."""
-    from .submit import existing_pairs, missing_pairs, submit_screen
+    from .submit import existing_pairs, missing_pairs
 
     known = existing_pairs(campaign.name)
     missing = missing_pairs(pairs, known)
@@ -54,20 +54,44 @@ def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follo
         for pair, _ in missing:
             click.echo(f"  would submit {pair.interface} x {pair.mlip} x seed {pair.seed}")
         return
-    if missing:
-        node = submit_screen(campaign, missing)
-        click.echo(f"submitted ScreenWorkChain<{node.pk}>")
-    elif not known.active:
+    if not missing and not known.active:
         click.echo("nothing to compute: every pair has finished; results are read from the graph")
+        finish(campaign.name, output or results_folder(campaign.name))
+        return
     if not follow:
-        click.echo(f"follow it with `falsemetal screen --follow`, or see `falsemetal status {campaign.name}`")
+        _submit_only(campaign, missing)
         return
     from .follow import follow_campaign
 
-    complete = follow_campaign(campaign, len(pairs))
+    complete = follow_campaign(campaign, len(pairs), lambda: _submit(campaign, missing))
     finish(campaign.name, output or results_folder(campaign.name))
     if not complete:
         raise SystemExit(1)
+
+
+def _submit(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
+    from .submit import submit_screen
+
+    if missing:
+        click.echo(f"submitted ScreenWorkChain<{submit_screen(campaign, missing).pk}>")
+
+
+def _submit_only(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
+    """Submit to a daemon that runs already: nothing of ours keeps running unasked.
+
+    :raises click.ClickException: if none runs.
+    """
+    from aiida.manage.configuration import get_profile
+
+    from .daemon import daemon_runs
+
+    if not daemon_runs():
+        raise click.ClickException(
+            "no AiiDA daemon runs, so nothing would compute. Add --follow, which starts one and stops it at the end, "
+            f"or start your own with `verdi -p {get_profile().name} daemon start`."
+        )
+    _submit(campaign, missing)
+    click.echo(f"watch it with `falsemetal status {campaign.name}`, or give the same command with --follow")
 
 
 def finish(campaign: str, folder: Path) -> None:

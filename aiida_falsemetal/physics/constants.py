@@ -3,7 +3,7 @@
 Values are CODATA 2018; they equal those of PHYSICS.md to the digits given there.
 """
 
-EPS0 = 5.526349406e-3
+EPS0 = 5.526349358e-3
 """Vacuum permittivity in e / (V Å)."""
 
 BOLTZMANN = 8.617333262e-5

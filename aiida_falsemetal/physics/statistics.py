@@ -62,10 +62,17 @@ def _is_constant(series: NDArray[np.float64]) -> bool:
     return bool(np.ptp(series) <= 8 * np.finfo(float).eps * np.abs(series).max())
 
 
+def _standardised(series: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Fluctuation over its largest magnitude, and that magnitude: squares of tiny numbers would underflow to zero."""
+    fluctuation = series - series.mean()
+    scale = float(np.abs(fluctuation).max())
+    return fluctuation / scale, scale
+
+
 def _autocorrelation(series: NDArray[np.float64]) -> NDArray[np.float64]:
     """Normalised autocorrelation at lags 0 to n-1 with the (biased, positive definite) factor 1/n, by FFT."""
     n = len(series)
-    fluctuation = series - series.mean()
+    fluctuation, _ = _standardised(series)
     spectrum = np.fft.rfft(fluctuation, 1 << (2 * n - 1).bit_length())
     covariance = np.fft.irfft(np.abs(spectrum) ** 2)[:n]
     return np.asarray(covariance / covariance[0])
@@ -133,14 +140,16 @@ def sd_with_interval(x: NDArray[np.float64], confidence: float = 0.95) -> Spread
     n = len(series)
     if _is_constant(series):
         return Spread(0.0, 0.0, 0.0, 1.0, float(n))
+    fluctuation, scale = _standardised(series)
     correlation = correlation_samples(series)
-    of_squares = max(correlation_samples((series - series.mean()) ** 2), (correlation + 1.0 / correlation) / 2.0)
+    of_squares = max(correlation_samples(fluctuation**2), (correlation + 1.0 / correlation) / 2.0)
     n_eff = max(1.0, n / (of_squares * (1.0 + DOUBT * correlation / n)))
-    variance = float(series.var()) / (1.0 - min(correlation / n, 0.5))
+    variance = float(np.mean(fluctuation**2)) / (1.0 - min(correlation / n, 0.5))
     freedom = max(n_eff - 1.0, 1.0)
     tail = (1.0 - confidence) / 2.0
-    low, high = (float(np.sqrt(variance * freedom / stats.chi2.ppf(q, freedom))) for q in (1.0 - tail, tail))
-    return Spread(float(np.sqrt(variance)), low, high, float(n_eff), correlation)
+    value = scale * float(np.sqrt(variance))
+    low, high = (value * float(np.sqrt(freedom / stats.chi2.ppf(q, freedom))) for q in (1.0 - tail, tail))
+    return Spread(value, low, high, float(n_eff), correlation)
 
 
 def detect_equilibration(x: NDArray[np.float64]) -> int:

@@ -116,14 +116,6 @@ class Plot:
             )
         )
 
-    def note(self, x: float, y: float, text: str, css: str = "note", anchor: str = "start", dy: float = -5) -> None:
-        """A text beside a data point."""
-        self.items.append(
-            Markup('<text class="{}" x="{}" y="{}" text-anchor="{}">{}</text>').format(
-                css, coordinate(self.px(x)), coordinate(self.py(y) + dy), anchor, text
-            )
-        )
-
     def render(self, title: str, description: str) -> Markup:
         """The whole ``<svg>``, named for a screen reader by ``title`` and ``description``."""
         clip = Markup('<clipPath id="{}-clip"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>').format(

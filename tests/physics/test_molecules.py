@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase import Atoms
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -80,6 +80,7 @@ def test_make_whole_takes_frames_and_leaves_its_argument_alone(box: Box) -> None
     assert np.allclose(make_whole(cut[1], molecules, cell), whole[1])
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.integers(-3, 3), min_size=9, max_size=9), st.floats(-20, 20))
 def test_make_whole_for_any_periodic_copy(jumps: list[int], shift: float) -> None:
     """Every atom in any cell, the molecule anywhere: its shape comes back, and doing it twice changes nothing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal
@@ -163,6 +163,7 @@ def test_constant_series() -> None:
         assert statistics.detect_equilibration(series) == 0
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60))
 def test_every_series_has_a_finite_interval(values: list[float]) -> None:
     """Whatever the series: finite, ordered, and never more samples than there are."""
@@ -221,6 +222,7 @@ def test_wilson_as_published(k: int, n: int, low: float, high: float) -> None:
     assert statistics.wilson_interval(k, n) == pytest.approx((low, high), abs=5.1e-5)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(1, 500), st.data(), st.floats(0.5, 0.999))
 def test_wilson_against_scipy(n: int, data: st.DataObject, confidence: float) -> None:
     """The same interval from scipy's binomtest, for any count, and its mirror image for the failures."""

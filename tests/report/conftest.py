@@ -27,6 +27,11 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker of the tests that start a browser."""
+    config.addinivalue_line("markers", "browser: opens the page in a headless browser.")
+
+
 @dataclass
 class Campaign:
     """Arguments of ``build_report``."""

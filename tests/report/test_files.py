@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,6 @@ import numpy as np
 import pytest
 
 from aiida_falsemetal.report import build_report
-from aiida_falsemetal.report import build as build_module
 from aiida_falsemetal.report.data import FRAME_COLUMNS, plain
 
 from .conftest import SETTINGS, Campaign
@@ -84,7 +85,7 @@ def test_a_failing_write_leaves_the_old_page(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(build_module.Path, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="no space left"):
         build(tmp_path, campaign)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
@@ -102,3 +103,12 @@ def test_plain_converts_numpy() -> None:
     found = plain({"a": np.int64(3), "b": np.bool_(True), "c": np.array([1.0, np.nan]), 4: (np.float32(0.5), None)})
     assert found == {"a": 3, "b": True, "c": [1.0, None], "4": [0.5, None]}
     assert type(found["a"]) is int and found["b"] is True
+
+
+def test_report_does_not_need_aiida() -> None:
+    code = (
+        "import sys; sys.modules['aiida'] = None; import aiida_falsemetal.report, aiida_falsemetal.report.table; "
+        "print([name for name in sys.modules if name.startswith('aiida.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -39,7 +39,14 @@ def test_a_failed_pair_without_verdict_says_why() -> None:
 
 def test_the_verdict_counts_more_than_the_rows() -> None:
     """A lost frame may have left no row at all: it is still counted."""
-    verdict = {"verdict": "undecided", "reason": "", "selected": 3, "converged": 0, "metallic": 0, "failed": {"lost": 3}}
+    verdict = {
+        "verdict": "undecided",
+        "reason": "",
+        "selected": 3,
+        "converged": 0,
+        "metallic": 0,
+        "failed": {"lost": 3},
+    }
     row = {"interface": "a", "mlip": "b", "seed": 1, "pair_pk": 5, "state": "finished", "exit_code": 0, **verdict}
     pairs = summarize([], [row])
     assert (pairs[0].failed, pairs[0].selected) == (3, 3)

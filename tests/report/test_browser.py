@@ -1,0 +1,164 @@
+"""The page in a real browser, cut off from the network: it runs without errors and fits a phone.
+
+The browser is looked for as chromium, chromium-browser and google-chrome. Without one, these tests are skipped only if
+the environment says so with FALSEMETAL_BROWSER=none; otherwise a missing browser is a failure.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiida_falsemetal.report import build_report
+
+from .conftest import SETTINGS, Campaign
+
+pytestmark = pytest.mark.browser
+PHONE = 400
+
+PROBE = """
+<!doctype html><meta charset="utf-8"><iframe id="f" style="width:WIDTHpx;height:800px;border:0" srcdoc="PAGE"></iframe>
+<script>
+document.getElementById("f").addEventListener("load", () => {
+  const page = document.getElementById("f").contentDocument, view = page.defaultView, out = {};
+  const root = page.documentElement;
+  out.inner = root.clientWidth;
+  out.scroll = root.scrollWidth;
+  out.background = view.getComputedStyle(page.body).backgroundColor;
+  out.requests = view.performance.getEntriesByType("resource").map((entry) => entry.name);
+  out.clipped = [...page.querySelectorAll("figure svg")].flatMap((svg) => {
+    const box = svg.getBoundingClientRect();
+    return [...svg.querySelectorAll("text")].filter((text) => {
+      const own = text.getBoundingClientRect();
+      return own.left < box.left - 0.5 || own.right > box.right + 0.5 || own.bottom > box.bottom + 0.5 || own.top < box.top - 0.5;
+    }).map((text) => text.textContent);
+  });
+  const table = page.getElementById("frame-table");
+  if (table) {
+    const filter = page.getElementById("filter");
+    filter.value = "spcfw-ewald";
+    filter.dispatchEvent(new view.Event("input"));
+    out.shown = [...table.tBodies[0].rows].filter((row) => row.offsetHeight > 0).length;
+    filter.value = "";
+    filter.dispatchEvent(new view.Event("input"));
+    const head = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent === "gap (eV)");
+    const column = () => [...table.tBodies[0].rows].map((row) => row.cells[head].textContent.trim());
+    const button = table.tHead.rows[0].cells[head].querySelector("button");
+    button.click();
+    out.up = column();
+    button.click();
+    out.down = column();
+    const point = page.querySelector("a.pt"), tip = page.getElementById("tip");
+    point.dispatchEvent(new view.PointerEvent("pointerenter", { clientX: 390, clientY: 790 }));
+    const box = tip.getBoundingClientRect();
+    out.tip = { text: tip.textContent, inside: box.width > 0 && box.right <= WIDTH && box.bottom <= 800 };
+  }
+  const found = document.createElement("pre");
+  found.id = "found";
+  found.textContent = JSON.stringify(out);
+  document.body.append(found);
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """Path of a browser."""
+    if os.environ.get("FALSEMETAL_BROWSER") == "none":
+        pytest.skip("FALSEMETAL_BROWSER=none: this machine has no browser, the page is not opened.")
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        if path:
+            return path
+    pytest.fail("No chromium, chromium-browser or google-chrome found: install one, or set FALSEMETAL_BROWSER=none.")
+
+
+def run(browser: str, folder: Path, page: Path, *options: str) -> tuple[str, list[str]]:
+    """Dump a page's document after its scripts ran; (document, lines of the console)."""
+    done = subprocess.run(
+        [
+            *(browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"),
+            *("--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--v=0", "--no-first-run"),
+            *("--virtual-time-budget=5000", *options, "--dump-dom", page.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def build(folder: Path, given: Campaign) -> Path:
+    """The report of a synthetic campaign."""
+    return build_report(folder, "water", given.rows, given.pairs, given.series, given.settings)
+
+
+def probe(browser: str, folder: Path, page: Path, width: int, *options: str) -> dict[str, Any]:
+    """Open the page in a frame of that width and measure it."""
+    wrapped = PROBE.replace("WIDTH", str(width)).replace("PAGE", html.escape(page.read_text(encoding="utf-8")))
+    outer = folder / "probe.html"
+    outer.write_text(wrapped, encoding="utf-8")
+    document, console = run(browser, folder, outer, *options)
+    assert console == []
+    found = re.search(r'<pre id="found">(.*?)</pre>', document, re.DOTALL)
+    assert found, "the page did not load"
+    result: dict[str, Any] = json.loads(html.unescape(found.group(1)))
+    return result
+
+
+def test_console_catches_errors(browser: str, tmp_path: Path) -> None:
+    """The other tests would pass a broken page if this did not see one."""
+    page = tmp_path / "broken.html"
+    page.write_text("<!doctype html><script>missing();</script>")
+    _, console = run(browser, tmp_path, page)
+    assert len(console) == 1 and "missing is not defined" in console[0]
+
+
+def test_runs_without_errors(browser: str, tmp_path: Path, campaign: Campaign) -> None:
+    document, console = run(browser, tmp_path, build(tmp_path, campaign))
+    assert console == []
+    # The script has run to its end: the headings are buttons now.
+    assert document.count('<th scope="col"><button') == 22
+
+
+def test_empty_campaign_runs_without_errors(browser: str, tmp_path: Path) -> None:
+    document, console = run(browser, tmp_path, build(tmp_path, Campaign([], [], {}, SETTINGS)))
+    assert console == [] and "This campaign has no pairs yet." in document
+
+
+def test_phone(browser: str, tmp_path: Path, campaign: Campaign) -> None:
+    for row in [*campaign.rows, *campaign.pairs]:
+        row["mlip"] = row["mlip"] + "-with_a_label_that_has_no_place_to_break" * 3
+    campaign.settings = {**SETTINGS, "fingerprint": "0123456789abcdef" * 8}
+    found = probe(browser, tmp_path, build(tmp_path, campaign), PHONE)
+    assert found["scroll"] <= found["inner"] <= PHONE
+    assert found["requests"] == []
+    assert found["clipped"] == []
+
+
+def test_table_tools(browser: str, tmp_path: Path, campaign: Campaign) -> None:
+    found = probe(browser, tmp_path, build(tmp_path, campaign), PHONE)
+    assert found["shown"] == sum(row["mlip"] == "spcfw-ewald" for row in campaign.rows)
+    gaps = sorted(float(f"{row['gap']:.2f}") for row in campaign.rows if row["gap"] is not None)
+    missing = ["–"] * (len(campaign.rows) - len(gaps))
+    assert [float(text) for text in found["up"][: len(gaps)]] == gaps and found["up"][len(gaps) :] == missing
+    assert [float(text) for text in found["down"][: len(gaps)]] == gaps[::-1] and found["down"][len(gaps) :] == missing
+    assert "GapWorkChain pk" in found["tip"]["text"] and found["tip"]["inside"]
+
+
+def test_light_and_dark(browser: str, tmp_path: Path, campaign: Campaign) -> None:
+    page = build(tmp_path, campaign)
+    light = probe(browser, tmp_path, page, 1000, "--blink-settings=preferredColorScheme=1")
+    dark = probe(browser, tmp_path, page, 1000, "--blink-settings=preferredColorScheme=0")
+    assert light["background"] == "rgb(255, 255, 255)" and dark["background"] == "rgb(20, 23, 26)"
+    assert light["clipped"] == dark["clipped"] == []
