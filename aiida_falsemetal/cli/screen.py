@@ -12,6 +12,10 @@ from ..campaign.errors import CampaignError
 from .common import load_profile, results_folder
 
 
+WIDE = 150
+"""Columns of the results table in a log, which has no width of its own."""
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Check the file and say what would be submitted.")
@@ -103,5 +107,8 @@ def finish(campaign: str, folder: Path) -> None:
     from .query import current_frames, write_report
 
     path = write_report(campaign, folder)
-    Console().print(results_table(current_frames(campaign), latest_pairs(pair_rows(campaign))))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)
+    console.print(results_table(current_frames(campaign), latest_pairs(pair_rows(campaign))))
     click.echo(f"report: {path}")

@@ -48,41 +48,49 @@ def frame_rows(campaign: str | None = None) -> list[dict[str, Any]]:
 
     :param campaign: its name; None for all.
     """
-    pair, gap = WorkflowFactory("falsemetal.pair"), WorkflowFactory("falsemetal.gap")
-    query = orm.QueryBuilder()
+    query = _pairs(campaign)
+    query.add_projection("pair", ["id", *(f"extras.falsemetal_{key}" for key in EXTRAS)])
     query.append(
-        pair, filters=_pair_filters(campaign), tag="pair", project=["id", *(f"extras.falsemetal_{k}" for k in EXTRAS)]
+        WorkflowFactory("falsemetal.gap"),
+        with_incoming="pair",
+        tag="gap",
+        project=["id", "attributes.exit_status", "attributes.exit_message"],
     )
-    query.append(gap, with_incoming="pair", tag="gap", project=["id", "attributes.exit_status"], edge_project=["label"])
-    query.append(
-        orm.Dict,
-        with_incoming="gap",
-        outerjoin=True,
-        edge_filters={"label": "result"},
-        project=["id", "attributes"],
-    )
-    query.order_by([{pair: "id"}, {gap: "id"}])
-    runs = _last_runs(campaign)
+    query.append(orm.Dict, with_outgoing="gap", edge_filters={"label": "record"}, project=["attributes"])
+    results, runs = _results(campaign), _last_runs(campaign)
     rows = []
-    for pair_pk, *labels, gap_pk, status, result_pk, result, link in query.iterall():
+    for pair_pk, *labels, gap_pk, status, message, record in query.iterall():
         row = dict(zip(EXTRAS, labels, strict=True))
-        values = result or {"step": _step(link), "exit_code": status}
+        result_pk, result = results.get(gap_pk, (None, None))
+        # A workchain that ended without a result still has what the MD knew of its frame.
+        values = result or {**record, "exit_code": status, "exit_message": message}
         row.update({key: values.get(key) for key in RESULT_KEYS})
         row.update(pw_pk=runs.get(gap_pk), gap_pk=gap_pk, result_pk=result_pk, pair_pk=pair_pk)
         rows.append(row)
     return sorted(rows, key=lambda row: (row["pair_pk"], row["step"] or 0))
 
 
-def _step(link: str | None) -> int | None:
-    """The MD step in the label of the link that called a frame's workchain."""
-    digits = (link or "").removeprefix("gap_")
-    return int(digits) if digits.isdigit() else None
+def _pairs(campaign: str | None) -> orm.QueryBuilder:
+    """A query that starts at the pairs, tagged ``pair``, nothing projected."""
+    query = orm.QueryBuilder()
+    query.append(WorkflowFactory("falsemetal.pair"), filters=_pair_filters(campaign), tag="pair")
+    return query
+
+
+def _results(campaign: str | None) -> dict[int, tuple[int, dict[str, Any]]]:
+    """pk and content of the result of every GapWorkChain that has one.
+
+    A query of its own: an outer join would drop what has none, because the link's label is a condition on the whole row.
+    """
+    query = _pairs(campaign)
+    query.append(WorkflowFactory("falsemetal.gap"), with_incoming="pair", tag="gap", project=["id"])
+    query.append(orm.Dict, with_incoming="gap", edge_filters={"label": "result"}, project=["id", "attributes"])
+    return {gap_pk: (pk, attributes) for gap_pk, pk, attributes in query.iterall()}
 
 
 def _last_runs(campaign: str | None) -> dict[int, int]:
     """pk of the last pw.x run of every GapWorkChain."""
-    query = orm.QueryBuilder()
-    query.append(WorkflowFactory("falsemetal.pair"), filters=_pair_filters(campaign), tag="pair")
+    query = _pairs(campaign)
     query.append(WorkflowFactory("falsemetal.gap"), with_incoming="pair", tag="gap", project=["id"])
     query.append(WorkflowFactory("quantumespresso.pw.base"), with_incoming="gap", tag="base")
     query.append(orm.CalcJobNode, with_incoming="base", tag="pw", project=["id"])
@@ -111,17 +119,12 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
     query.append(
         orm.Node, with_outgoing="pair", edge_filters={"label": "mlip"}, project=["attributes.facts", "attributes.sha256"]
     )
-    query.append(
-        orm.Dict, with_incoming="pair", outerjoin=True, edge_filters={"label": "interface_info"}, project=["attributes"]
-    )
-    query.append(
-        orm.Dict, with_incoming="pair", outerjoin=True, edge_filters={"label": "verdict"}, project=["attributes"]
-    )
     query.order_by([{"pair": "id"}])
+    infos, verdicts = _pair_outputs(campaign, "interface_info"), _pair_outputs(campaign, "verdict")
     rows = []
     for pk, state, status, message, *rest in query.iterall():
-        labels, (md, facts, sha256, info, verdict) = rest[:5], rest[5:]
-        info = info or {}
+        labels, (md, facts, sha256) = rest[:5], rest[5:]
+        info = infos.get(pk, {})
         rows.append(
             {
                 **dict(zip((*EXTRAS, "fingerprint"), labels, strict=True)),
@@ -137,10 +140,18 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
                 "temperature": md["temperature"],
                 "sha256": sha256,
                 **{key: facts[key] for key in ("long_ranged", "cutoff", "layers", "receptive_field")},
-                **(verdict or {}),
+                **verdicts.get(pk, {}),
             }
         )
     return rows
+
+
+def _pair_outputs(campaign: str | None, label: str) -> dict[int, dict[str, Any]]:
+    """Content of the output ``label`` of every pair that has it."""
+    query = _pairs(campaign)
+    query.add_projection("pair", "id")
+    query.append(orm.Dict, with_incoming="pair", edge_filters={"label": label}, project=["attributes"])
+    return dict(query.iterall())
 
 
 def latest_pairs(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
