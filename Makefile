@@ -1,0 +1,64 @@
+# aiida-falsemetal. `make help` lists the targets; each makes sure of what it needs first, and may be run again.
+
+PYTHON ?= python3
+VENV ?= .venv
+CAMPAIGN ?= workflows/campaigns/quickstart.yaml
+# For pip, for example an --index-url of PyTorch's CPU builds where the default one has CUDA builds only.
+PIP_ARGS ?=
+TORCH_ARGS ?= $(PIP_ARGS)
+TORCH := $(shell sed -n 's/^torch==/torch==/p' requirements.lock)
+
+BIN := $(VENV)/bin
+# Named after this folder: an environment that was moved or copied does not work, and is made anew.
+STAMP := $(VENV)/.installed-$(shell pwd | cksum | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+.PHONY: help system install setup screen test test-slow test-browser lint format clean distclean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo 'Variables: PYTHON=$(PYTHON) CAMPAIGN=$(CAMPAIGN) PIP_ARGS TORCH_ARGS FALSEMETAL_PW FALSEMETAL_PROJWFC AIIDA_PATH'
+
+system: ## Python, pw.x and projwfc.x: there, installed with apt by root, or the line to run
+	@command -v $(PYTHON) >/dev/null || { echo "Error: there is no $(PYTHON); install Python 3.11 or newer." >&2; exit 1; }
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m aiida_falsemetal.cli.environment --system
+
+# torch comes first and alone: named by another package, it would be the newest build, with gigabytes of CUDA.
+$(STAMP): pyproject.toml requirements.lock | system
+	test -e $@ || $(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install -q $(TORCH_ARGS) -c requirements.lock $(TORCH)
+	$(BIN)/python -m pip install -q $(PIP_ARGS) -c requirements.lock -e '.[mace,openmm,dev]'
+	touch $@
+
+install: $(STAMP) ## the package with all it needs, in .venv, at the versions of requirements.lock
+
+setup: $(STAMP) ## the AiiDA profile falsemetal: computer, codes, pseudopotentials
+	$(BIN)/falsemetal setup
+
+screen: setup ## run CAMPAIGN to its report
+	$(BIN)/falsemetal screen $(CAMPAIGN) --follow
+
+test: setup ## the tests
+	$(BIN)/pytest
+
+test-slow: setup ## the tests that take long
+	$(BIN)/pytest -m slow
+
+test-browser: setup ## the tests that need Chromium
+	$(BIN)/pytest -m browser
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## ruff's formatter
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove caches and what a build leaves; results and the environment stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find aiida_falsemetal calculations workflows tests -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean ## also remove the environment
+	rm -rf $(VENV)
