@@ -32,8 +32,12 @@ from aiida_falsemetal.workflows.md import MlipMdWorkChain
 @click.option("--seed", type=click.IntRange(1), required=True, help="Of velocities and thermostat.")
 @click.option("--temperature", type=click.FloatRange(1.0), default=300.0, show_default=True, help="K")
 @click.option("--index", default=-1, show_default=True, help="Which frame of FILE.")
-@click.option("--code", default=MD_CODE, show_default=True, help="AiiDA code: a Python with ase and the model's package.")
-@click.option("--walltime", default=3600, show_default=True, help="Seconds after which one job stops and the next goes on.")
+@click.option(
+    "--code", default=MD_CODE, show_default=True, help="AiiDA code: a Python with ase and the model's package."
+)
+@click.option(
+    "--walltime", default=3600, show_default=True, help="Seconds after which one job stops and the next goes on."
+)
 def main(
     file: Path,
     mlip: str,

@@ -1,4 +1,4 @@
-"""Labels for the twins: films of water and bulk from flexible SPC/Fw, energies and forces with full Ewald electrostatics.
+"""Labels for the twins: films of water and bulk from flexible SPC/Fw, energies and forces with full electrostatics.
 
     python training/make_labels.py OUT [--workers 2]
 
@@ -20,7 +20,7 @@ from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 from ase.io import read, write
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from ase.md.velocitydistribution import thermalize_momenta
 from ase.optimize import FIRE
 
 from aiida_falsemetal.interfaces.film import WATER_VOLUME, FilmParameters, FilmRecipe, water
@@ -99,10 +99,8 @@ def trajectory(run: Run) -> list[Atoms]:
     # Deuterium's mass lets a step of 1 fs sample the same distribution of positions.
     atoms.set_masses([2.014 if s == "H" else None for s in atoms.get_chemical_symbols()])
     rng = np.random.default_rng(run.seed)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=run.kelvin, rng=rng)
-    dynamics = Langevin(
-        atoms, 1.0 * units.fs, temperature_K=run.kelvin, friction=0.02 / units.fs, fixcm=False, rng=rng
-    )
+    thermalize_momenta(atoms, temperature_K=run.kelvin, rng=rng)
+    dynamics = Langevin(atoms, 1.0 * units.fs, temperature_K=run.kelvin, friction=0.02 / units.fs, fixcm=False, rng=rng)
     dynamics.run(500)
     for _ in range(run.frames - 1):
         frames.append(label(atoms, full, baseline))

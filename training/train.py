@@ -61,7 +61,13 @@ def command(labels: Path, out: Path, twin: str, seed: int, epochs: int) -> list[
         "work_dir": out,
     }
     script = Path(sys.executable).parent / "mace_run_train"
-    return [str(script), "--ema", "--amsgrad", "--restart_latest", *(f"--{key}={value}" for key, value in options.items())]
+    return [
+        str(script),
+        "--ema",
+        "--amsgrad",
+        "--restart_latest",
+        *(f"--{key}={value}" for key, value in options.items()),
+    ]
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from aiida.engine import calcfunction
 from ..physics.molecules import find_molecules, make_whole
 
 
-@calcfunction  # type: ignore[untyped-decorator]
+@calcfunction
 def prepare_film(structure: orm.StructureData, parameters: orm.Dict) -> orm.StructureData:
     """Centre the film along z and trim or extend the vacuum.
 

@@ -16,7 +16,7 @@ UNKNOWN = ("gap", "vbm", "cbm", "fermi", "witness", "metallic", "dipole", "drop"
 """Keys of a result that a failed run leaves empty."""
 
 
-@calcfunction  # type: ignore[untyped-decorator]
+@calcfunction
 def frame_result(
     bands: orm.BandsData,
     output: orm.Dict,
@@ -73,7 +73,7 @@ def read_dipole(xml: str) -> float:
     return float(node.text) * BOHR
 
 
-@calcfunction  # type: ignore[untyped-decorator]
+@calcfunction
 def failed_result(record: orm.Dict, failure: orm.Dict) -> orm.Dict:
     """The result of a frame whose pw.x failed: it stays in the counts.
 

@@ -10,7 +10,7 @@ from aiida.engine import calcfunction
 from ..interfaces.registry import load_recipe
 
 
-@calcfunction  # type: ignore[untyped-decorator]
+@calcfunction
 def build_interface(recipe: orm.Dict) -> dict[str, Any]:
     """Build the interface that ``recipe`` describes.
 

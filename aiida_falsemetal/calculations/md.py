@@ -58,7 +58,7 @@ class MlipMdCalculation(CalcJob):
     """
 
     @classmethod
-    def define(cls, spec: CalcJobProcessSpec) -> None:  # type: ignore[override]
+    def define(cls, spec: CalcJobProcessSpec) -> None:
         """Ports and exit codes."""
         super().define(spec)
         spec.input("structure", valid_type=orm.StructureData, help="Molecules whole.")
@@ -78,7 +78,8 @@ class MlipMdCalculation(CalcJob):
         spec.exit_code(
             300,
             "ERROR_NO_OUTPUT",
-            message="The driver wrote nothing: {reason}. Look at its stderr with `verdi calcjob outputcat PK _scheduler-stderr.txt`.",
+            message="The driver wrote nothing: {reason}. "
+            "Look at its stderr with `verdi calcjob outputcat PK _scheduler-stderr.txt`.",
         )
         spec.exit_code(
             301,
@@ -89,16 +90,24 @@ class MlipMdCalculation(CalcJob):
             302, "ERROR_WALLTIME", message="The wall time ended at step {step}; a restart goes on from the checkpoint."
         )
         spec.exit_code(
-            410, "ERROR_NOT_A_NUMBER", message="The model gave {reason}. Look at the last frames: use a smaller timestep or retrain."
+            410,
+            "ERROR_NOT_A_NUMBER",
+            message="The model gave {reason}. Look at the last frames: use a smaller timestep or retrain.",
         )
         spec.exit_code(
-            411, "ERROR_EXPLODED", message="The run exploded: {reason}. Try a smaller timestep; else the model is unstable here."
+            411,
+            "ERROR_EXPLODED",
+            message="The run exploded: {reason}. Try a smaller timestep; else the model is unstable here.",
         )
         spec.exit_code(
-            412, "ERROR_DISSOCIATED", message="A molecule broke: {reason}. The model is unstable here, or the timestep too long."
+            412,
+            "ERROR_DISSOCIATED",
+            message="A molecule broke: {reason}. The model is unstable here, or the timestep too long.",
         )
         spec.exit_code(
-            413, "ERROR_EVAPORATED", message="The film evaporated: {reason}. Lower the temperature or raise max_evaporated."
+            413,
+            "ERROR_EVAPORATED",
+            message="The film evaporated: {reason}. Lower the temperature or raise max_evaporated.",
         )
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:

@@ -13,7 +13,7 @@ from ..physics.selection import select_frames as choose
 from ..physics.statistics import correlation_samples
 
 
-@calcfunction  # type: ignore[untyped-decorator]
+@calcfunction
 def join_trajectories(**pieces: Any) -> dict[str, Any]:
     """Join the pieces of a run that was restarted; ``trajectory_0``, ``series_0``, ``trajectory_1`` and so on.
 
@@ -36,7 +36,7 @@ def join_trajectories(**pieces: Any) -> dict[str, Any]:
     return {"trajectory": trajectory, "series": series}
 
 
-@calcfunction  # type: ignore[untyped-decorator]
+@calcfunction
 def select_frames(
     trajectory: orm.TrajectoryData, series: orm.ArrayData, info: orm.Dict, parameters: orm.Dict
 ) -> dict[str, Any]:

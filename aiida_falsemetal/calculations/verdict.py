@@ -15,13 +15,13 @@ WATER = {"eps": 78.0, "eps_inf": 1.78}
 """Static and optical permittivity of water at 298 K (PHYSICS.md, section 3: 1/eps_inf - 1/eps is about 0.54)."""
 
 
-@calcfunction  # type: ignore[untyped-decorator]
+@calcfunction
 def pair_verdict(info: orm.Dict, parameters: orm.Dict, **nodes: Any) -> orm.Dict:
     """Counts, dipole statistics with intervals, and a verdict on one (interface, MLIP, seed).
 
     :param info: the interface's area (Å^2) and thickness (Å).
-    :param parameters: ``temperature`` (K), ``equilibration`` (ps, or ``auto``), ``md_message`` (why the MD ended early, or empty),
-        ``lost`` (number of selected frames whose workchain left no result at all).
+    :param parameters: ``temperature`` (K), ``equilibration`` (ps, or ``auto``), ``md_message`` (why the MD
+        ended early, or empty), ``lost`` (number of selected frames whose workchain left no result at all).
     :param nodes: ``series`` (ArrayData, optional) and one ``result_...`` (Dict) a selected frame.
     """
     geometry, given = info.get_dict(), parameters.get_dict()
@@ -32,8 +32,11 @@ def pair_verdict(info: orm.Dict, parameters: orm.Dict, **nodes: Any) -> orm.Dict
 
 
 def count_gaps(results: list[dict[str, Any]], lost: int = 0) -> dict[str, Any]:
-    """Counts of the frames; ``lost`` ones count as failed. The fraction's interval treats every failed frame as unknown: as metallic for its upper
-    end, as not metallic for its lower end."""
+    """Counts of the frames; ``lost`` ones count as failed.
+
+    The fraction's interval treats every failed frame as unknown: as metallic for its upper end, as not metallic for its
+    lower end.
+    """
     converged = [result for result in results if result["gap"] is not None]
     failed = Counter(str(result["exit_code"]) for result in results if result["gap"] is None)
     if lost:

@@ -11,7 +11,6 @@ import click
 from ..campaign.errors import CampaignError
 from .common import load_profile, results_folder
 
-
 WIDE = 150
 """Columns of the results table in a log, which has no width of its own."""
 

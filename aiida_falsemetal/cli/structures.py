@@ -21,7 +21,9 @@ def read_structure(file: Path, index: int = -1) -> Any:
     try:
         atoms = read(file, index=index)
     except Exception as error:  # ase raises many kinds
-        raise click.ClickException(f"{file}: ase cannot read frame {index} ({type(error).__name__}: {error}).") from error
+        raise click.ClickException(
+            f"{file}: ase cannot read frame {index} ({type(error).__name__}: {error})."
+        ) from error
     cell = atoms.cell.array
     if abs(np.linalg.det(cell)) < 1e-3:
         raise click.ClickException(f"{file}: the structure has no cell; add one (extended XYZ: Lattice=...).")

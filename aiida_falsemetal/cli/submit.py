@@ -159,4 +159,6 @@ def load_code(label: str) -> Any:
     try:
         return orm.load_code(label)
     except (NotExistent, MultipleObjectsError) as error:
-        raise click.ClickException(f"the AiiDA code {label!r} cannot be loaded ({error}); run `falsemetal setup`.") from error
+        raise click.ClickException(
+            f"the AiiDA code {label!r} cannot be loaded ({error}); run `falsemetal setup`."
+        ) from error

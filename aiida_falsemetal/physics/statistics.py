@@ -127,7 +127,8 @@ def sd_with_interval(x: NDArray[np.float64], confidence: float = 0.95) -> Spread
     correlation time of x, which is divided out, and costs one degree of freedom. Degrees of freedom do not fall below
     1: then the interval spans a factor of 70 and says that little is known, but stays finite.
 
-    The samples are taken to be Gaussian, as a film's dipole is in linear response; a heavier tail needs a wider interval.
+    The samples are taken to be Gaussian, as a film's dipole is in linear response; a heavier tail needs a wider
+    interval.
     Simulated coverage of a 95 % interval (tests/physics/test_statistics.py): 94 to 96 % for ten correlation times and
     more, 91 % for four. A series shorter than that has not shown its correlation time.
 

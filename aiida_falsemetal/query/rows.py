@@ -80,7 +80,7 @@ def _pairs(campaign: str | None) -> orm.QueryBuilder:
 def _results(campaign: str | None) -> dict[int, tuple[int, dict[str, Any]]]:
     """pk and content of the result of every GapWorkChain that has one.
 
-    A query of its own: an outer join would drop what has none, because the link's label is a condition on the whole row.
+    A query of its own: an outer join would drop what has none, for the link's label is a condition on the whole row.
     """
     query = _pairs(campaign)
     query.append(WorkflowFactory("falsemetal.gap"), with_incoming="pair", tag="gap", project=["id"])
@@ -117,7 +117,10 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
     )
     query.append(orm.Dict, with_outgoing="pair", edge_filters={"label": "md"}, project=["attributes"])
     query.append(
-        orm.Node, with_outgoing="pair", edge_filters={"label": "mlip"}, project=["attributes.facts", "attributes.sha256"]
+        orm.Node,
+        with_outgoing="pair",
+        edge_filters={"label": "mlip"},
+        project=["attributes.facts", "attributes.sha256"],
     )
     query.order_by([{"pair": "id"}])
     infos, verdicts = _pair_outputs(campaign, "interface_info"), _pair_outputs(campaign, "verdict")

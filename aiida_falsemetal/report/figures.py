@@ -115,7 +115,8 @@ def gap_figure(
         plot.mark(abs(row["expected_drop"]), row["gap"], style.shape, css, frame_title(row), targets[id(row)])
     for row in failed:
         plot.mark(abs(row["expected_drop"]), None, "cross", "x", frame_title(row), targets[id(row)])
-    description = f"{count(len(computed), 'point')} and {count(len(failed), 'failed frame')}; the numbers are in the frames table."
+    points = f"{count(len(computed), 'point')} and {count(len(failed), 'failed frame')}"
+    description = f"{points}; the numbers are in the frames table."
     svg = plot.render(f"Gap against potential drop, {interface}", description)
     return GapFigure(svg, fit, sentence, _missing(rows, failed))
 
@@ -190,7 +191,8 @@ def series_figure(
         css = f"m {style.colour} {'filled' if row.get('metallic') else 'open'}" if computed else "x"
         shape = style.shape if computed else "cross"
         plot.mark(row["time_ps"], row["Mz_per_area"], shape, css, frame_title(row), targets[id(row)])
-    description = f"From {number(float(found.value.min()), 4)} to {number(float(found.value.max()), 4)} e/Å in {number(plot.x[1], 1)} ps."
+    low, high = number(float(found.value.min()), 4), number(float(found.value.max()), 4)
+    description = f"From {low} to {high} e/Å in {number(plot.x[1], 1)} ps."
     return plot.render(f"M_z/A against time, {title}", description)
 
 

@@ -23,8 +23,8 @@ def results_table(rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]
     """
     table = Table(
         title="Results by pair",
-        caption="M/C/S: metallic, converged, selected frames. sd: of M_z/A in 1e-3 e/Å, with its 95 % interval; ratio to the sd "
-        "that full electrostatics allows. Mean gap: over the trajectory, weighted by 1/probability.",
+        caption="M/C/S: metallic, converged, selected frames. sd: of M_z/A in 1e-3 e/Å, with its 95 % interval; "
+        "ratio to the sd that full electrostatics allows. Mean gap: over the trajectory, weighted by 1/probability.",
         header_style="bold",
     )
     for name in ("interface", "MLIP", "seed", "long-ranged", "verdict", "M/C/S"):

@@ -30,8 +30,8 @@ CHECKPOINT_SECONDS = 10.0
 """Wall time between checkpoints. A checkpoint does not touch the dynamics, so the clock may decide when."""
 RENEW_FRAMES = 10
 """Some calculators remember (OpenMM's neighbour list is summed in the order in which it was last built), and rounding
-then depends on the past. Such a calculator has a method ``forget``; it is called every so many frames, and only there is
-the state saved, so that a restarted run, whose calculator is new, equals an uninterrupted one to the last bit."""
+then depends on the past. Such a calculator has a method ``forget``; it is called every so many frames, and only there
+is the state saved, so that a restarted run, whose calculator is new, equals an uninterrupted one to the last bit."""
 RELAX_STEPS = 200
 RELAX_FORCE = 1.0
 """Packed molecules are relaxed to forces below this (eV/Å) before they get velocities."""
@@ -91,7 +91,7 @@ class Trajectory:
         self.forget: Callable[[], None] | None = getattr(atoms.calc, "forget", None)
 
     def start(self) -> None:
-        """Relax the packed molecules and draw velocities. The calculator forgets this: the run starts like a restart."""
+        """Relax the packed molecules and draw velocities. The calculator forgets this: a run starts like a restart."""
         FIRE(self.atoms, logfile=None, maxstep=0.1).run(fmax=RELAX_FORCE, steps=RELAX_STEPS)
         thermalize_momenta(self.atoms, temperature_K=self.settings.temperature, rng=self.rng)
         if self.forget is not None:

@@ -34,7 +34,7 @@ class GapWorkChain(WorkChain):
     """Prepare the film, run pw.x (a ladder of attempts), count electrons. One result, whatever happens."""
 
     @classmethod
-    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+    def define(cls, spec: WorkChainSpec) -> None:
         """Ports, outline and exit codes."""
         super().define(spec)
         spec.input("structure", valid_type=orm.StructureData, help="A frame; the interface's normal is z.")
@@ -184,9 +184,7 @@ class GapWorkChain(WorkChain):
                 },
                 # The ladder of attempts is ours: it starts from scratch, because the density of a run that sloshed
                 # charge across the film is a worse start than atoms.
-                "handler_overrides": orm.Dict(
-                    {"handle_electronic_convergence_not_reached": {"enabled": False}}
-                ),
+                "handler_overrides": orm.Dict({"handle_electronic_convergence_not_reached": {"enabled": False}}),
                 "max_iterations": orm.Int(3),
                 "metadata": {"call_link_label": f"pw_attempt_{self.ctx.number + 1}"},
             }
@@ -235,7 +233,9 @@ def pw_options(options: dict[str, Any]) -> dict[str, Any]:
         "withmpi": ranks > 1,
         "max_wallclock_seconds": int(options.get("max_wallclock_seconds", DEFAULT_WALLTIME)),
         "prepend_text": lines,
-        **{key: options[key] for key in ("queue_name", "account", "qos", "custom_scheduler_commands") if key in options},
+        **{
+            key: options[key] for key in ("queue_name", "account", "qos", "custom_scheduler_commands") if key in options
+        },
     }
 
 

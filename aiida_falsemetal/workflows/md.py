@@ -21,7 +21,7 @@ class MlipMdWorkChain(BaseRestartWorkChain):
     _process_class = MlipMdCalculation
 
     @classmethod
-    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+    def define(cls, spec: WorkChainSpec) -> None:
         """Ports, outline and exit codes."""
         super().define(spec)
         spec.expose_inputs(MlipMdCalculation, namespace="md")
@@ -35,11 +35,11 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         spec.output("series", valid_type=orm.ArrayData, required=False)
         spec.output("results", valid_type=orm.Dict, required=False)
         spec.exit_code(
-            310, "ERROR_NO_PROGRESS", message="Two runs in a row got no further; raise the walltime, or look at the last job's stderr."
+            310,
+            "ERROR_NO_PROGRESS",
+            message="Two runs in a row got no further; raise the walltime, or look at the last job's stderr.",
         )
-        spec.exit_code(
-            400, "ERROR_PHYSICS", message="{message}"
-        )
+        spec.exit_code(400, "ERROR_PHYSICS", message="{message}")
 
     @classmethod
     def get_builder_from_protocol(
@@ -161,5 +161,7 @@ def md_options(options: dict[str, Any], threads: int) -> dict[str, Any]:
         "resources": options.get("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1}),
         "max_wallclock_seconds": int(options.get("max_wallclock_seconds", 3600)),
         "prepend_text": lines,
-        **{key: options[key] for key in ("queue_name", "account", "qos", "custom_scheduler_commands") if key in options},
+        **{
+            key: options[key] for key in ("queue_name", "account", "qos", "custom_scheduler_commands") if key in options
+        },
     }

@@ -25,7 +25,7 @@ class PairWorkChain(WorkChain):
     """See the module."""
 
     @classmethod
-    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+    def define(cls, spec: WorkChainSpec) -> None:
         """Ports, outline and exit codes."""
         super().define(spec)
         spec.input("labels", valid_type=orm.Dict, help=f"{', '.join(LABELS)}: become extras of the node.")
@@ -34,7 +34,11 @@ class PairWorkChain(WorkChain):
         spec.input("md", valid_type=orm.Dict, help="Settings of the MD driver, with steps and seed.")
         spec.input("md_code", valid_type=orm.AbstractCode, help="A Python with ase and the model's package.")
         spec.input("md_options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")
-        spec.input("selection", valid_type=orm.Dict, help="stratified, uniform, strata, start (ps), seed, equilibration (ps or auto).")
+        spec.input(
+            "selection",
+            valid_type=orm.Dict,
+            help="stratified, uniform, strata, start (ps), seed, equilibration (ps or auto).",
+        )
         spec.input("gap", valid_type=orm.Dict, help="Settings of a gap protocol.")
         spec.input("pw_code", valid_type=orm.AbstractCode)
         spec.input("pw_options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")

@@ -18,7 +18,7 @@ class ScreenWorkChain(WorkChain):
     """Run every pair in ``pairs``. A pair that fails is counted and does not stop the others."""
 
     @classmethod
-    def define(cls, spec: WorkChainSpec) -> None:  # type: ignore[override]
+    def define(cls, spec: WorkChainSpec) -> None:
         """Ports, outline and exit codes."""
         super().define(spec)
         spec.input("campaign", valid_type=orm.Dict, help="The campaign file's content.")
@@ -62,9 +62,7 @@ class ScreenWorkChain(WorkChain):
         submitted = {}
         for key in self.ctx.now:
             inputs = {name: value for name, value in self.inputs.pairs[key].items() if name != "metadata"}
-            submitted[f"pair_{key}"] = self.submit(
-                PairWorkChain, **inputs, metadata={"call_link_label": f"pair_{key}"}
-            )
+            submitted[f"pair_{key}"] = self.submit(PairWorkChain, **inputs, metadata={"call_link_label": f"pair_{key}"})
         self.report(f"{len(submitted)} pairs submitted, {len(self.ctx.waiting)} wait")
         return ToContext(**submitted)
 

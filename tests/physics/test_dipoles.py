@@ -17,7 +17,7 @@ Box = tuple[Array, list[str], list[list[int]], Array]
 
 
 def test_screened_water_has_1_6_debye() -> None:
-    """PHYSICS.md, section 2, "about 1.6 D": within 0.05 D for the geometry of liquid water; along the axis asked for."""
+    """PHYSICS.md, section 2, "about 1.6 D": within 0.05 D for the geometry of liquid water; along the axis."""
     charges = charges_for(["O", "H", "H"], SCREENED_CHARGES)
     assert charges.sum() == pytest.approx(0.0, abs=1e-12)
     assert dipole_z(water(), charges) / DEBYE == pytest.approx(1.6, abs=0.05)
@@ -52,7 +52,7 @@ def test_is_the_sum_over_molecules(box: Box) -> None:
 
 
 def test_wrapped_and_unwrapped_positions_agree(box: Box) -> None:
-    """Wrapped into a cell whose face cuts through the film, or with whole molecules many cells away: the same dipole after
+    """Wrapped into a cell whose face cuts the film, or with whole molecules many cells away: the same dipole after
     ``make_whole``, and another one without it."""
     positions, symbols, molecules, cell = box
     charges = charges_for(symbols, SCREENED_CHARGES)

@@ -113,7 +113,7 @@ def test_horvitz_thompson_is_unbiased(many: list[Selection]) -> None:
 
 
 def test_an_unweighted_mean_would_be_biased(many: list[Selection]) -> None:
-    """With unequal n_h/N_h the weights matter: 2/5, 2/5 and 3/6 favour the polar frames, and the test above can tell."""
+    """With unequal n_h/N_h the weights matter: 2/5, 2/5 and 3/6 favour the polar frames, and that test can tell."""
     plain = [
         np.mean([VALUES[f.index] for f in found.frames if f.stratum != "uniform"]) - VALUES.mean() for found in many
     ]

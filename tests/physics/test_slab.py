@@ -85,7 +85,7 @@ def test_forces_are_the_slope_of_the_energy(film: tuple[Array, Array]) -> None:
 
 
 def test_capacitor() -> None:
-    """A film of two charged planes: the correction takes out the tin-foil share d/L of the field energy M^2/(2 eps0 A d)."""
+    """A film of two charged planes: the correction takes out the share d/L of the field energy M^2/(2 eps0 A d)."""
     area, thickness, height = 30.0, 8.0, 40.0
     positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, thickness]])
     energy, forces = slab_correction(positions, np.array([-0.5, 0.5]), area * height)

@@ -131,7 +131,7 @@ def test_n_eff_is_the_one_for_the_spread(inefficiency: float) -> None:
 
 
 def test_white_noise_gives_the_textbook_interval() -> None:
-    """Never narrower on average than every textbook's chi-square interval and at most 10 % wider, over 100 series of 400:
+    """Never narrower on average than the textbook's chi-square interval and at most 10 % wider, over 100 series of 400:
     neither correlation time is let below 1 and the longer one counts, so n_eff comes out some 10 % low."""
     rng = np.random.default_rng(25)
     ratios = []
@@ -185,7 +185,8 @@ def test_what_is_no_series_is_refused(series: list[float]) -> None:
 
 def test_equilibration_finds_the_end_of_a_relaxation() -> None:
     """A decay from 10 sd with a time of 200 samples before white noise is at 1 sd after 460 samples and at 0.1 sd
-    after 920: found between 400 and 1800 in each of 20 series of 10000, and nothing much is thrown away where there is nothing to throw away."""
+    after 920: found between 400 and 1800 in each of 20 series of 10000, and little is thrown away
+    where there is nothing to throw away."""
     rng = np.random.default_rng(31)
     decay = 10.0 * np.exp(-np.arange(10_000) / 200.0)
     for _ in range(20):

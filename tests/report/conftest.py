@@ -1,4 +1,4 @@
-"""A synthetic campaign with everything that a real one can hold: closed gaps, failures, lost frames, unfinished pairs."""
+"""A synthetic campaign with everything that a real one can hold: closed gaps, failures, lost and unfinished ones."""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ document.getElementById("f").addEventListener("load", () => {
     const box = svg.getBoundingClientRect();
     return [...svg.querySelectorAll("text")].filter((text) => {
       const own = text.getBoundingClientRect();
-      return own.left < box.left - 0.5 || own.right > box.right + 0.5 || own.bottom > box.bottom + 0.5 || own.top < box.top - 0.5;
+      return own.left < box.left - 0.5 || own.right > box.right + 0.5
+        || own.bottom > box.bottom + 0.5 || own.top < box.top - 0.5;
     }).map((text) => text.textContent);
   });
   const table = page.getElementById("frame-table");

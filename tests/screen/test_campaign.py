@@ -94,9 +94,7 @@ def test_labels_on_pairs_and_group(workspace: Workspace, undisturbed: tuple[str,
     assert found == [["undisturbed", "film8", mlip, 1] for mlip in ("spcfw-ewald", "spcfw-truncated")]
 
 
-def test_killed_md_ends_with_the_same_rows(
-    workspace: Workspace, undisturbed: tuple[str, list[dict[str, Any]]]
-) -> None:
+def test_killed_md_ends_with_the_same_rows(workspace: Workspace, undisturbed: tuple[str, list[dict[str, Any]]]) -> None:
     file = workspace.campaign("killed-md")
     command = workspace.start("screen", file.name, "--follow")
     workspace.wait_for_md(120).kill()

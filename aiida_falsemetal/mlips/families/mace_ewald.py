@@ -60,7 +60,8 @@ class EwaldBaseline(Calculator):
 
     :param atoms: the system: fixes the charges, and whether it is a film (at least 8 Å without atoms along z).
     :param charges: charge in e of each element; their sum over ``atoms`` must vanish.
-    :param smearing: width (standard deviation of the split, Å): two charges interact as erf(r / (sqrt(2) smearing)) / r.
+    :param smearing: width (standard deviation of the split, Å): two charges interact as
+        erf(r / (sqrt(2) smearing)) / r.
     """
 
     implemented_properties = ["energy", "forces"]  # noqa: RUF012  (ASE's own convention)
@@ -72,7 +73,9 @@ class EwaldBaseline(Calculator):
 
         self.charges = np.array([charges[s] for s in atoms.get_chemical_symbols()])
         if abs(self.charges.sum()) > 1e-6:
-            raise ModelError(f"the baseline's charges sum to {self.charges.sum():.4f} e on this interface, not to zero.")
+            raise ModelError(
+                f"the baseline's charges sum to {self.charges.sum():.4f} e on this interface, not to zero."
+            )
         potential = torchpme.CoulombPotential(smearing=smearing, prefactor=COULOMB)
         # torch-pme takes half as many k-vectors along each axis as the wavelength suggests (it lays them out as an FFT
         # does, from -n/2 to n/2), hence the factor of one half.
@@ -82,9 +85,7 @@ class EwaldBaseline(Calculator):
         z = np.sort(atoms.get_positions()[:, 2])
         self.corrected = slab and bool(atoms.cell.lengths()[2] - (z[-1] - z[0]) > 8.0)
 
-    def calculate(
-        self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes
-    ) -> None:
+    def calculate(self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes) -> None:
         """ASE's entry point; fills ``results``."""
         super().calculate(atoms, properties, system_changes)
         import torch
@@ -97,11 +98,11 @@ class EwaldBaseline(Calculator):
         potential = self.ewald(self.torch_charges, cell, positions, nobody, nothing)
         energy = (self.torch_charges * potential).sum()
         (gradient,) = torch.autograd.grad(energy, positions)
-        self.results = {"energy": float(energy.detach()), "forces": -gradient.numpy()}
+        value, forces = float(energy.detach()), -gradient.numpy()
         if self.corrected:
-            extra, forces = slab_correction(self.atoms.get_positions(), self.charges, self.atoms.get_volume())
-            self.results["energy"] += extra
-            self.results["forces"] = self.results["forces"] + forces
+            extra, more = slab_correction(self.atoms.get_positions(), self.charges, self.atoms.get_volume())
+            value, forces = value + extra, forces + more
+        self.results = {"energy": value, "forces": forces}
 
 
 class SumOfTwo(Calculator):
@@ -113,9 +114,7 @@ class SumOfTwo(Calculator):
         super().__init__()
         self.parts = (first, second)
 
-    def calculate(
-        self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes
-    ) -> None:
+    def calculate(self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes) -> None:
         """ASE's entry point; fills ``results``."""
         super().calculate(atoms, properties, system_changes)
         for part in self.parts:

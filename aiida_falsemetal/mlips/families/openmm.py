@@ -106,9 +106,7 @@ class OpenmmCalculator(Calculator):
         self.context.reinitialize()
         self.reset()
 
-    def calculate(
-        self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes
-    ) -> None:
+    def calculate(self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes) -> None:
         """ASE's entry point; fills ``results``."""
         super().calculate(atoms, properties, system_changes)
         positions = self.atoms.get_positions()
@@ -147,8 +145,12 @@ def _create_system(
     method = app.PME if options["electrostatics"] == "pme" else app.CutoffPeriodic
     cutoff = float(options["cutoff"]) * NM
     system = app.ForceField(str(path)).createSystem(
-        topology, nonbondedMethod=method, nonbondedCutoff=cutoff, ewaldErrorTolerance=1e-5, removeCMMotion=False,
-        rigidWater=False
+        topology,
+        nonbondedMethod=method,
+        nonbondedCutoff=cutoff,
+        ewaldErrorTolerance=1e-5,
+        removeCMMotion=False,
+        rigidWater=False,
     )
     nonbonded = _nonbonded(system)
     nonbonded.setUseDispersionCorrection(False)
