@@ -114,8 +114,10 @@ def _cell(item: PairProgress, several: bool) -> Text:
 def summary(progress: list[PairProgress], total: int, slots: int, elapsed: float) -> Text:
     """One line: pairs done, time so far, time left."""
     done = sum(item.stage in ("done", "failed") for item in progress)
-    left = time_left(progress, slots) if len(progress) == total else None
-    estimate = "estimating the time left" if left is None else f"about {_duration(left)} left"
+    left, whole = time_left(progress, slots)
+    estimate = f"{'about' if whole and len(progress) == total else 'at least'} {_duration(left)} left"
+    if not left:
+        estimate = "estimating the time left"
     if done == total:
         estimate = "complete"
     return Text(f"{done} of {total} pairs done, {_duration(elapsed)} so far, {estimate}")

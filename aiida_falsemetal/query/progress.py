@@ -32,12 +32,24 @@ class PairProgress:
     seconds: float | None = None
 
 
+GAP_SECONDS = 35.0
+GAP_MOLECULES = 24
+"""Until a gap of the campaign is there to measure: protocol ``fast``, 24 waters, one core of the machine it was tuned on
+(and the square of the number of molecules)."""
+
+
 @dataclass
 class _Speeds:
     """Measured speeds: seconds a step by MLIP, seconds a gap."""
 
     step: dict[str, float]
     gap: float | None
+
+    def gaps(self, count: int, molecules: int | None) -> float:
+        """Seconds that ``count`` gaps take: measured, or a guess."""
+        if self.gap is not None:
+            return count * self.gap
+        return count * GAP_SECONDS * ((molecules or GAP_MOLECULES) / GAP_MOLECULES) ** 2
 
 
 def campaign_progress(campaign: str) -> list[PairProgress]:
@@ -51,11 +63,11 @@ def campaign_progress(campaign: str) -> list[PairProgress]:
     return [_progress(pair, frames.get(pair["pair_pk"], []), jobs.get(pair["pair_pk"]), speeds) for pair in pairs]
 
 
-def time_left(progress: list[PairProgress], slots: int) -> float | None:
-    """Seconds of wall time until all is done, None while a running pair's speed is not known."""
-    if any(pair.seconds is None for pair in progress):
-        return None
-    return sum(pair.seconds or 0.0 for pair in progress) / max(1, slots)
+def time_left(progress: list[PairProgress], slots: int) -> tuple[float, bool]:
+    """Seconds of wall time until all is done, and whether that is all: False while a pair's speed is not known, and the
+    time is a lower bound."""
+    known = [pair.seconds for pair in progress if pair.seconds is not None]
+    return sum(known) / max(1, slots), len(known) == len(progress) and bool(progress)
 
 
 def _md_jobs(pair_pks: list[int]) -> dict[int, dict[str, Any]]:
@@ -127,18 +139,22 @@ def _progress(
     if frames:
         done = sum(row["result_pk"] is not None for row in frames)
         failed = sum(row["result_pk"] is not None and row["gap"] is None for row in frames)
-        left = None if speeds.gap is None else (len(frames) - done) * speeds.gap
-        return PairProgress(*names, "gaps", f"gaps {done}/{len(frames)}" + (f", {failed} failed" * bool(failed)), left)
+        detail = f"gaps {done}/{len(frames)}" + (f", {failed} failed" * bool(failed))
+        return PairProgress(*names, "gaps", detail, speeds.gaps(len(frames) - done, pair["molecules"]))
     if job is None:
         return PairProgress(*names, "building", "building", _md_left(pair, 0, speeds))
     share = job["done"] / pair["md_steps"]
-    left = job["left"] if job["left"] is not None else _md_left(pair, job["done"], speeds)
+    left = _md_left(pair, job["done"], speeds)
+    if job["left"] is not None:
+        left = job["left"] + speeds.gaps(pair["frames_wanted"], pair["molecules"])
     return PairProgress(*names, "MD", f"MD {100 * share:.0f} %" if job["done"] else "MD queued", left)
 
 
 def _md_left(pair: dict[str, Any], done: int, speeds: _Speeds) -> float | None:
     per_step = speeds.step.get(pair["mlip"])
-    return None if per_step is None else (pair["md_steps"] - done) * per_step
+    if per_step is None:
+        return None
+    return float((pair["md_steps"] - done) * per_step) + speeds.gaps(pair["frames_wanted"], pair["molecules"])
 
 
 def _outcome(pair: dict[str, Any]) -> str:

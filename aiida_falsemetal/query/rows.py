@@ -116,6 +116,7 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
         ],
     )
     query.append(orm.Dict, with_outgoing="pair", edge_filters={"label": "md"}, project=["attributes"])
+    query.append(orm.Dict, with_outgoing="pair", edge_filters={"label": "selection"}, project=["attributes"])
     query.append(
         orm.Node,
         with_outgoing="pair",
@@ -126,7 +127,7 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
     infos, verdicts = _pair_outputs(campaign, "interface_info"), _pair_outputs(campaign, "verdict")
     rows = []
     for pk, state, status, message, *rest in query.iterall():
-        labels, (md, facts, sha256) = rest[:5], rest[5:]
+        labels, (md, selection, facts, sha256) = rest[:5], rest[5:]
         info = infos.get(pk, {})
         rows.append(
             {
@@ -138,6 +139,8 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
                 "area": info.get("area"),
                 "thickness": info.get("thickness"),
                 "vacuum": info.get("vacuum"),
+                "molecules": len(info["molecules"]) if info else None,
+                "frames_wanted": selection["stratified"] + selection["uniform"],
                 "md_steps": md["steps"],
                 "md_ps": md["steps"] * md["timestep"] * 1e-3,
                 "temperature": md["temperature"],

@@ -5,6 +5,11 @@ A MACE file is a pickle: loading one runs code that it names. Load only files wh
 
 from __future__ import annotations
 
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +40,15 @@ class MaceFamily(Family):
         return mace_calculator(path, kwargs)
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep to itself what mace-torch and e3nn say on import (that cuequivariance is missing, that a variable is set):
+    it is no news to anyone, and would run through the progress table. Errors are raised as ever."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
 def load_model(path: Path) -> Any:
     """The ``torch.nn.Module`` in ``path``, on the CPU.
 
@@ -43,7 +57,8 @@ def load_model(path: Path) -> Any:
     import torch
 
     try:
-        model = torch.load(path, map_location="cpu", weights_only=False)
+        with quietly():
+            model = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # torch raises many kinds for a broken file
         raise ModelError(
             f"{path.name} cannot be loaded as a MACE model ({type(error).__name__}: {error}); is it complete?"
@@ -69,13 +84,16 @@ def read_facts(path: Path) -> ModelFacts:
 def mace_calculator(path: Path, kwargs: dict[str, Any]) -> Calculator:
     """The ASE calculator of mace-torch on the CPU or, where there is one, the GPU."""
     import torch
-    from mace.calculators import MACECalculator
+
+    with quietly():
+        from mace.calculators import MACECalculator
 
     options = {"default_dtype": read_facts(path).precision, **kwargs}
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if type(load_model(path)).__name__ == "PolarMACE":
         options["model_type"] = "PolarMACE"
-    return MACECalculator(model_paths=[str(path)], device=device, **options)
+    with quietly():
+        return MACECalculator(model_paths=[str(path)], device=device, **options)
 
 
 FAMILY = MaceFamily()

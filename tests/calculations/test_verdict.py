@@ -1,0 +1,141 @@
+"""A verdict never gets better because something failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida import orm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiida_falsemetal.calculations.verdict import count_gaps, dipole_statistics, judge, pair_verdict
+from aiida_falsemetal.physics.constants import BOLTZMANN, EPS0
+from tests.data import nodes
+
+INFO = {"area": 100.0, "thickness": 25.0}
+GIVEN = {"temperature": 300.0, "equilibration": 0.0, "md_message": "", "lost": 0}
+
+
+def good(gap: float) -> dict[str, Any]:
+    return {"gap": gap, "metallic": gap < 0.2, "exit_code": 0}
+
+
+def bad(code: int = 410) -> dict[str, Any]:
+    return {"gap": None, "metallic": None, "exit_code": code}
+
+
+def verdict(results: list[dict[str, Any]], lost: int = 0, md_message: str = "") -> str:
+    return judge(count_gaps(results, lost), md_message)[0]
+
+
+GAPS = st.lists(st.floats(0.0, 6.0), max_size=8)
+FAILURES = st.lists(st.sampled_from([1, 305, 410, 540]), max_size=5)
+MESSAGES = st.sampled_from(["", "The film evaporated."])
+
+
+@given(GAPS, FAILURES, st.integers(0, 3), MESSAGES)
+def test_failed_frames_never_improve_the_verdict(gaps: list[float], codes: list[int], lost: int, message: str) -> None:
+    results = [good(gap) for gap in gaps]
+    before = verdict(results, md_message=message)
+    after = verdict(results + [bad(code) for code in codes], lost, message)
+    if before == "not metallized":
+        assert after == ("undecided" if codes or lost else "not metallized")
+    else:
+        assert after == before
+
+
+@given(st.lists(st.floats(0.0, 6.0), min_size=1, max_size=8), st.data(), MESSAGES)
+def test_a_gap_that_is_lost_never_improves_the_verdict(gaps: list[float], data: st.DataObject, message: str) -> None:
+    gone = data.draw(st.integers(0, len(gaps) - 1))
+    results = [good(gap) for gap in gaps]
+    before = verdict(results, md_message=message)
+    without = results[:gone] + results[gone + 1 :]
+    if before != "not metallized":
+        assert verdict([*without, bad()], md_message=message) != "not metallized"
+        assert verdict(without, 1, message) != "not metallized"
+
+
+@given(GAPS, FAILURES, st.integers(0, 3))
+@settings(max_examples=50)
+def test_interval_holds_every_outcome_of_the_failed(gaps: list[float], codes: list[int], lost: int) -> None:
+    results = [good(gap) for gap in gaps]
+    failures = [bad(code) for code in codes]
+    counts = count_gaps(results + failures, lost)
+    assert counts["selected"] == len(gaps) + len(codes) + lost == counts["converged"] + sum(counts["failed"].values())
+    for outcome in (0.0, 5.0):
+        known = count_gaps(results + [good(outcome)] * (len(codes) + lost))
+        if known["selected"]:
+            assert counts["fraction_metallic_low"] <= known["fraction_metallic_low"] + 1e-12
+            assert counts["fraction_metallic_high"] >= known["fraction_metallic_high"] - 1e-12
+
+
+def test_counts_are_by_exit_code() -> None:
+    counts = count_gaps([good(0.1), good(3.0), bad(410), bad(410), bad(305)], lost=2)
+    assert counts["failed"] == {"410": 2, "305": 1, "lost": 2}
+    assert (counts["selected"], counts["converged"], counts["metallic"]) == (7, 2, 1)
+    assert (counts["fraction_metallic"], counts["min_gap"]) == (0.5, 0.1)
+
+
+def test_nothing_at_all_is_undecided() -> None:
+    counts = count_gaps([])
+    assert counts["fraction_metallic"] is counts["fraction_metallic_low"] is counts["min_gap"] is None
+    assert judge(counts, "") == ("undecided", "No frame has a computed gap.")
+
+
+@pytest.mark.parametrize(
+    ("results", "lost", "message", "expected", "reason"),
+    [
+        ([good(4.0), good(3.0)], 0, "", "not metallized", "None of 2"),
+        ([good(4.0), good(0.0)], 0, "", "metallized", "1 of 2"),
+        ([good(0.0), bad()], 3, "It exploded.", "metallized", "1 of 1"),
+        ([good(4.0), bad()], 0, "", "undecided", "1 of 2 frames have no gap"),
+        ([good(4.0)], 1, "", "undecided", "1 of 2 frames have no gap"),
+        ([good(4.0)], 0, "It exploded.", "undecided", "It exploded."),
+        ([bad()], 0, "", "undecided", "No frame has a computed gap"),
+    ],
+)
+def test_reasons(results: list[dict[str, Any]], lost: int, message: str, expected: str, reason: str) -> None:
+    found = judge(count_gaps(results, lost), message)
+    assert found[0] == expected
+    assert reason in found[1]
+
+
+def test_spread_is_held_against_an_isolated_film() -> None:
+    # White noise of the spread that theory gives the film: <M^2> = (1/eps_inf - 1/eps) eps0 V kT, PHYSICS.md, section 3.
+    expected = np.sqrt((1 / 1.78 - 1 / 78) * EPS0 * 2500.0 * BOLTZMANN * 300.0)
+    steps = list(range(0, 40000, 10))
+    series = nodes.series(steps, expected * np.random.default_rng(4).normal(size=len(steps)))
+    found = dipole_statistics(series, INFO, GIVEN)
+    assert found["expected_sd_Mz_per_area"] == pytest.approx(expected / 100.0, rel=1e-3)
+    # 4000 independent samples know the spread to 1.1 %; four times that is one failure in 16000 seeds.
+    assert found["sd_Mz_per_area"] == pytest.approx(expected / 100.0, rel=0.045)
+    assert found["sd_low"] < found["sd_Mz_per_area"] < found["sd_high"]
+    assert found["sampled_ps"] == pytest.approx(39.99)
+    assert found["correlation_time_ps"] == pytest.approx(0.01, rel=0.2)
+
+
+def test_equilibration_is_left_out() -> None:
+    steps = list(range(0, 20000, 10))
+    dipole = np.random.default_rng(5).normal(size=len(steps))
+    dipole[:200] += 50.0  # the first 2 ps
+    early, late = (
+        dipole_statistics(nodes.series(steps, dipole), INFO, {**GIVEN, "equilibration": ps}) for ps in (0.0, 2.0)
+    )
+    auto = dipole_statistics(nodes.series(steps, dipole), INFO, {**GIVEN, "equilibration": "auto"})
+    assert early["sd_Mz_per_area"] > 5 * late["sd_Mz_per_area"]
+    assert late["sampled_ps"] == pytest.approx(17.99)
+    assert auto["sd_Mz_per_area"] == pytest.approx(late["sd_Mz_per_area"], rel=0.1)
+
+
+def test_calculation_function_reads_its_nodes() -> None:
+    results = {f"result_{number}": orm.Dict(value) for number, value in enumerate((good(4.0), bad(), good(3.0)))}
+    steps = list(range(0, 2000, 10))
+    node = pair_verdict(orm.Dict(INFO), orm.Dict({**GIVEN, "lost": 1}), series=nodes.series(steps), **results)
+    found = node.get_dict()
+    assert (found["verdict"], found["selected"], found["failed"]) == ("undecided", 4, {"410": 1, "lost": 1})
+    assert found["n_eff"] > 20
+    without = pair_verdict(orm.Dict(INFO), orm.Dict(GIVEN)).get_dict()
+    assert (without["verdict"], without["sd_Mz_per_area"], without["sampled_ps"]) == ("undecided", None, 0.0)
+    assert set(without) == set(found)

@@ -1,0 +1,58 @@
+"""Runs a workchain for real, with finished nodes instead of what it would submit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.engine import run_get_node
+from aiida.engine.utils import instantiate_process
+from aiida.manage import get_manager
+
+Answer = Callable[[int, dict[str, Any]], orm.ProcessNode]
+
+
+@dataclass
+class Driven:
+    """A workchain that has run.
+
+    :param submitted: class and inputs of everything it submitted, in order.
+    """
+
+    node: orm.WorkChainNode
+    outputs: dict[str, Any]
+    submitted: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
+
+    def check_inputs(self) -> None:
+        """Let the submitted classes validate what they were given."""
+        for process_class, inputs in self.submitted:
+            instantiate_process(get_manager().get_runner(), process_class, **inputs)
+
+    def report(self) -> str:
+        """Everything the workchain reported."""
+        logs = orm.Log.collection.get_logs_for(self.node)
+        return "\n".join(log.message for log in logs)
+
+
+@pytest.fixture
+def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driven]:
+    """``drive(process_class, answer, **inputs)``: ``answer(number, inputs)`` gives the node of submission ``number``."""
+
+    def drive(process_class: Any, answer: Answer, **inputs: Any) -> Driven:
+        submitted: list[tuple[Any, dict[str, Any]]] = []
+
+        def submit(_: Any, what: Any, inputs: dict[str, Any] | None = None, **more: Any) -> orm.ProcessNode:
+            given = {**(inputs or {}), **more}
+            # The workchain may change its dictionaries before the next submission.
+            copied = {key: dict(value) if isinstance(value, dict) else value for key, value in given.items()}
+            submitted.append((what, copied))
+            return answer(len(submitted) - 1, given)
+
+        monkeypatch.setattr(process_class, "submit", submit)
+        outputs, node = run_get_node(process_class, **inputs)
+        return Driven(node, outputs, submitted)
+
+    return drive
