@@ -91,9 +91,11 @@ def trajectory(run: Run) -> list[Atoms]:
     """Run MD and label every ``spacing``-th frame, after 500 steps."""
     atoms = start(run)
     # Made once, of the packed molecules: a hot molecule may stretch beyond what counts as a bond.
-    full = load_family("openmm").calculator(SPCFW, {"electrostatics": "pme"}, atoms)
+    full = load_family("openmm").calculator(SPCFW, {"electrostatics": "pme", "ewald_tolerance": 1e-5}, atoms)
     baseline = EwaldBaseline(atoms, CHARGES, SMEARING)
-    atoms.calc = load_family("openmm").calculator(SPCFW, {"electrostatics": run.electrostatics}, atoms)
+    atoms.calc = load_family("openmm").calculator(
+        SPCFW, {"electrostatics": run.electrostatics, "ewald_tolerance": 1e-5}, atoms
+    )
     FIRE(atoms, logfile=None).run(fmax=1.0, steps=150)
     frames = [label(atoms, full, baseline)]
     # Deuterium's mass lets a step of 1 fs sample the same distribution of positions.

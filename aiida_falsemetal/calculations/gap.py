@@ -32,7 +32,8 @@ def frame_result(
     :param retrieved: pw.x's files: its XML has the dipole, which aiida-quantumespresso 5.1 does not find in an scf run.
     :param structure: the structure that pw.x was given; the normal is z.
     :param record: what the MD knows of the frame; copied into the result.
-    :param parameters: ``metallic_gap`` (eV) and ``metallic_witness`` (e).
+    :param parameters: ``metallic_gap`` (eV), ``metallic_witness`` (e), ``attempt`` and ``wall_seconds_before`` (of failed
+        attempts).
     """
     given, parsed = parameters.get_dict(), output.get_dict()
     electrons = round(parsed["number_of_electrons"])
@@ -54,7 +55,7 @@ def frame_result(
             "drop": dipole / (EPS0 * area),
             "energy": float(parsed["energy"]),
             "scf_iterations": int(parsed["total_number_of_scf_iterations"]),
-            "wall_seconds": float(parsed["wall_time_seconds"]),
+            "wall_seconds": float(parsed["wall_time_seconds"]) + given.get("wall_seconds_before", 0.0),
             "attempt": given.get("attempt", 0),
             "exit_code": 0,
             "exit_message": "",

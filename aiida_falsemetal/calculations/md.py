@@ -46,6 +46,13 @@ def validate_parameters(node: orm.Dict, _: object) -> str | None:
         if not isinstance(value, (int, float)) or value <= 0:
             return f"parameters: {key} must be a positive number, not {value!r}."
     merged = {**DEFAULTS, **given}
+    for key in (*REQUIRED, "stride", "frame_stride", "threads"):
+        if not isinstance(merged[key], int) or isinstance(merged[key], bool):
+            return f"parameters: {key} must be a whole number, not {merged[key]!r}."
+    if merged["seed"] < 0:
+        return f"parameters: seed must not be negative, not {merged['seed']}."
+    if not 0.0 <= merged["max_evaporated"] <= 1.0:
+        return f"parameters: max_evaporated is a share between 0 and 1, not {merged['max_evaporated']!r}."
     if merged["frame_stride"] % merged["stride"]:
         return f"parameters: frame_stride ({merged['frame_stride']}) must be a multiple of stride ({merged['stride']})."
     return None
@@ -78,35 +85,44 @@ class MlipMdCalculation(CalcJob):
         spec.exit_code(
             300,
             "ERROR_NO_OUTPUT",
+            invalidates_cache=True,
             message="The driver wrote nothing: {reason}. "
             "Look at its stderr with `verdi calcjob outputcat PK _scheduler-stderr.txt`.",
         )
         spec.exit_code(
             301,
             "ERROR_INTERRUPTED",
+            invalidates_cache=True,
             message="The driver was interrupted at step {step}; a restart goes on from the checkpoint.",
         )
         spec.exit_code(
-            302, "ERROR_WALLTIME", message="The wall time ended at step {step}; a restart goes on from the checkpoint."
+            302,
+            "ERROR_WALLTIME",
+            invalidates_cache=True,
+            message="The wall time ended at step {step}; a restart goes on from the checkpoint.",
         )
         spec.exit_code(
             410,
             "ERROR_NOT_A_NUMBER",
+            invalidates_cache=True,
             message="The model gave {reason}. Look at the last frames: use a smaller timestep or retrain.",
         )
         spec.exit_code(
             411,
             "ERROR_EXPLODED",
+            invalidates_cache=True,
             message="The run exploded: {reason}. Try a smaller timestep; else the model is unstable here.",
         )
         spec.exit_code(
             412,
             "ERROR_DISSOCIATED",
+            invalidates_cache=True,
             message="A molecule broke: {reason}. The model is unstable here, or the timestep too long.",
         )
         spec.exit_code(
             413,
             "ERROR_EVAPORATED",
+            invalidates_cache=True,
             message="The film evaporated: {reason}. Lower the temperature or raise max_evaporated.",
         )
 

@@ -108,4 +108,10 @@ def judge(summary: dict[str, Any], md_message: str) -> tuple[str, str]:
         return "undecided", "No frame has a computed gap."
     if failures:
         return "undecided", f"{failures} of {summary['selected']} frames have no gap; any of them may be metallic."
+    beyond = summary.get("fraction_beyond_window")
+    if beyond:
+        return "undecided", (
+            f"None of {summary['converged']} computed frames is metallic, but {100 * beyond:.2g} % of the trajectory "
+            f"lies beyond |M_z|/A = {gaplaw.BREAKDOWN} e/Å; compute more frames."
+        )
     return "not metallized", f"None of {summary['converged']} computed frames is metallic."

@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 PROFILE = "falsemetal"
+WIDE = 150
+"""Columns of a table in a log."""
 
 
 def load_profile() -> None:
@@ -49,7 +51,6 @@ def print_rows(rows: list[dict[str, Any]], form: str, columns: list[str] | None 
 
 
 def _print_table(rows: list[dict[str, Any]], names: list[str]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -57,7 +58,15 @@ def _print_table(rows: list[dict[str, Any]], names: list[str]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
-    Console().print(table)
+    wide_console().print(table)
+
+
+def wide_console() -> Any:
+    """A console as wide as the terminal, or ``WIDE`` in a log, which has no width of its own."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDE)
 
 
 def _cell(value: Any) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ..query.progress import PairProgress, campaign_progress, time_left
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 4.0
 DAEMON_SECONDS = 15.0
 """How often the daemon is looked after."""
 PLAIN_SECONDS = 20.0
@@ -22,15 +22,13 @@ PLAIN_SECONDS = 20.0
 STYLES = {"done": "green", "failed": "red", "gaps": "cyan", "MD": "yellow"}
 
 
-def follow_campaign(campaign: Any, total: int, submit: Callable[[], None]) -> bool:
+def follow_campaign(campaign: Any, total: int, submit: Callable[[], None]) -> None:
     """Show progress until no process of the campaign is left. Starts the daemon if none runs, and stops it then.
 
     :param submit: called once the daemon runs, which AiiDA wants before anything is submitted.
 
     ``Ctrl-C`` stops following and the daemon that was started here; jobs under way end by themselves, and the same
     command goes on from there.
-
-    :return: whether every pair finished.
     """
     from .daemon import ensure_daemon, stop_daemon
 
@@ -44,7 +42,6 @@ def follow_campaign(campaign: Any, total: int, submit: Callable[[], None]) -> bo
     finally:
         if started:
             stop_daemon()
-    return all(item.stage == "done" for item in campaign_progress(campaign.name))
 
 
 def _watch(campaign: Any, total: int, ours: bool) -> None:

@@ -9,10 +9,7 @@ from typing import Any
 import click
 
 from ..campaign.errors import CampaignError
-from .common import load_profile, results_folder
-
-WIDE = 150
-"""Columns of the results table in a log, which has no width of its own."""
+from .common import load_profile, results_folder, wide_console
 
 
 @click.command()
@@ -38,11 +35,37 @@ def read_campaign(file: Path) -> tuple[Any, list[tuple[Any, Any]]]:
 
     try:
         campaign = load_campaign(file)
+        _check_overrides(campaign, file)
         models = check_campaign(campaign, file)
     except CampaignError as error:
         raise click.ClickException(str(error)) from error
     by_name = {model.name: model for model in models}
     return campaign, [(pair, by_name[pair.mlip]) for pair in expand(campaign, models)]
+
+
+def _check_overrides(campaign: Any, file: Path) -> None:
+    """Refuse overrides that the gap protocol does not have, or of another type than its own.
+
+    :raises click.ClickException: naming the field.
+    """
+    from ..workflows.protocols import load_protocol
+
+    given = campaign.gap.overrides
+    try:
+        known = load_protocol("gap", campaign.gap.protocol)
+        load_protocol("gap", campaign.gap.protocol, given)
+    except ValueError as error:
+        raise click.ClickException(f"{file}: gap.overrides: {error}") from error
+    for key, value in given.items():
+        number = isinstance(known[key], (int, float))
+        fits = (
+            isinstance(value, (int, float)) and not isinstance(value, bool)
+            if number
+            else type(value) is type(known[key])
+        )
+        if not fits or (number and value <= 0):
+            wanted = "a positive number" if number else f"a {type(known[key]).__name__}"
+            raise click.ClickException(f"{file}: gap.overrides.{key}: {value!r} does not fit; give {wanted}.")
 
 
 def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follow: bool, output: Path | None) -> None:
@@ -60,15 +83,27 @@ def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follo
     if not missing and not known.active:
         click.echo("nothing to compute: every pair has finished; results are read from the graph")
         finish(campaign.name, output or results_folder(campaign.name))
+        _exit_unless_complete(campaign.name)
         return
     if not follow:
         _submit_only(campaign, missing)
         return
     from .follow import follow_campaign
 
-    complete = follow_campaign(campaign, len(pairs), lambda: _submit(campaign, missing))
+    follow_campaign(campaign, len(pairs), lambda: _submit(campaign, missing))
     finish(campaign.name, output or results_folder(campaign.name))
-    if not complete:
+    _exit_unless_complete(campaign.name)
+
+
+def _exit_unless_complete(campaign: str) -> None:
+    """Exit with 1 where a pair failed, the first time and every later time."""
+    from ..query.progress import campaign_progress
+
+    failed = [item for item in campaign_progress(campaign) if item.stage != "done"]
+    if failed:
+        click.echo(
+            f"{len(failed)} pairs did not finish; `falsemetal status {campaign}` names each one's reason", err=True
+        )
         raise SystemExit(1)
 
 
@@ -99,15 +134,10 @@ def _submit_only(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
 
 def finish(campaign: str, folder: Path) -> None:
     """Print the results table and write the report."""
-    from rich.console import Console
-
     from ..query.rows import latest_pairs, pair_rows
     from ..report.table import results_table
     from .query import current_frames, write_report
 
     path = write_report(campaign, folder)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDE)
-    console.print(results_table(current_frames(campaign), latest_pairs(pair_rows(campaign))))
+    wide_console().print(results_table(current_frames(campaign), latest_pairs(pair_rows(campaign))))
     click.echo(f"report: {path}")

@@ -35,6 +35,10 @@ class MlipMdParser(Parser):
         result = self._result()
         records = self._records()
         if not records or not (folder / files.FRAMES).exists():
+            if result is not None and result["status"] in PHYSICS_FAILURES:
+                # It failed before its first sample: no frame, but a reason, and a restart would not help.
+                self.out("results", orm.Dict({**result, "samples": 0}))
+                return self._verdict(result, result["last_step"])
             return self.exit_codes.ERROR_NO_OUTPUT.format(reason="there is no frame")
         checkpoint = self._checkpoint(folder)
         if result is None or result["status"] in RESTARTED:

@@ -34,7 +34,7 @@ class PairProgress:
 
 GAP_SECONDS = 35.0
 GAP_MOLECULES = 24
-"""Until a gap of the campaign is there to measure: protocol ``fast``, 24 waters, one core of the machine it was tuned on
+"""Until a gap of the campaign is there to measure: protocol ``fast``, 24 waters, one core of a laptop-class machine
 (and the square of the number of molecules)."""
 
 

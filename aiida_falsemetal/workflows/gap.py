@@ -91,9 +91,10 @@ class GapWorkChain(WorkChain):
     def prepare(self) -> None:
         """Centre the film and count its electrons."""
         self.ctx.settings = self.inputs.parameters.get_dict()
-        self.ctx.attempts = list(self.ctx.settings["attempts"])
+        self.ctx.attempts = list(self.ctx.settings["attempts"]) or [{}]
         self.ctx.number = 0
         self.ctx.failure = None
+        self.ctx.wall_seconds = 0.0
         self.ctx.film = prepare_film(
             self.inputs.structure,
             orm.Dict({"vacuum": self.ctx.settings["vacuum"]}),
@@ -122,11 +123,15 @@ class GapWorkChain(WorkChain):
         if self.ctx.pw.is_finished_ok:
             return
         jobs = [job for job in self.ctx.pw.called if isinstance(job, orm.CalcJobNode)]
+        self.ctx.wall_seconds += _wall_seconds(jobs)
+        for job in jobs:
+            # aiida-quantumespresso's failures are cache sources unless someone says no: a failure must not be a hit.
+            job.base.caching.is_valid_cache = False
         last = max(jobs, key=lambda job: job.pk) if jobs else self.ctx.pw
         self.ctx.failure = {
             "exit_code": int(last.exit_status or 1),
             "exit_message": str(last.exit_message or last.process_state),
-            "wall_seconds": _wall_seconds(jobs),
+            "wall_seconds": self.ctx.wall_seconds,
             "attempt": self.ctx.number,
         }
         self.report(f"attempt {self.ctx.number} failed: {self.ctx.failure['exit_message']}")
@@ -138,6 +143,7 @@ class GapWorkChain(WorkChain):
             "metallic_gap": self.ctx.settings["metallic_gap_eV"],
             "metallic_witness": self.ctx.settings["metallic_witness"],
             "attempt": self.ctx.number,
+            "wall_seconds_before": self.ctx.wall_seconds,
         }
         self.out("band", outputs.output_band)
         self.out("pw_parameters", outputs.output_parameters)

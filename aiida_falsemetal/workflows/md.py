@@ -93,6 +93,7 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         if "checkpoint" not in node.outputs:
             return ProcessHandlerReport(True)
         if self._last_step(node) == self.ctx.get("last_step"):
+            self._attach()
             return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
         self.ctx.last_step = self._last_step(node)
         self.ctx.inputs.checkpoint = node.outputs.checkpoint
@@ -111,6 +112,7 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         """A run without a single frame is tried once more, then given up."""
         previous = self.ctx.children[: self.ctx.iteration - 1]
         if previous and previous[-1].exit_status == node.exit_status:
+            self._attach()
             return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
         return ProcessHandlerReport(True)
 
@@ -130,12 +132,14 @@ class MlipMdWorkChain(BaseRestartWorkChain):
 
     def results(self) -> Any:
         """Join the pieces."""
-        if not self.ctx.is_finished:
-            return super().results()
         self._attach()
-        return None
+        return None if self.ctx.is_finished else super().results()
 
     def _attach(self) -> None:
+        """Outputs from what was computed, however the run ended."""
+        accounts = [node.outputs.results for node in self.ctx.children if "results" in node.outputs]
+        if accounts:
+            self.out("results", accounts[-1])
         pieces = [orm.load_node(pk) for pk in self.ctx.pieces]
         if not pieces:
             return
@@ -151,7 +155,6 @@ class MlipMdWorkChain(BaseRestartWorkChain):
             joined = join_trajectories(**inputs, metadata={"call_link_label": "join"})
         for key, node in joined.items():
             self.out(key, node)
-        self.out("results", pieces[-1].outputs.results)
 
 
 def md_options(options: dict[str, Any], threads: int) -> dict[str, Any]:

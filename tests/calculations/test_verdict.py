@@ -103,7 +103,7 @@ def test_reasons(results: list[dict[str, Any]], lost: int, message: str, expecte
 
 
 def test_spread_is_held_against_an_isolated_film() -> None:
-    # White noise of the spread that theory gives the film: <M^2> = (1/eps_inf - 1/eps) eps0 V kT, PHYSICS.md, section 3.
+    # White noise with the spread of theory: <M^2> = (1/eps_inf - 1/eps) eps0 V kT, PHYSICS.md, section 3.
     expected = np.sqrt((1 / 1.78 - 1 / 78) * EPS0 * 2500.0 * BOLTZMANN * 300.0)
     steps = list(range(0, 40000, 10))
     series = nodes.series(steps, expected * np.random.default_rng(4).normal(size=len(steps)))

@@ -34,6 +34,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "negative steps": ({"md": {"steps": -10}}, "md.steps"),
     "unknown key": ({"slotz": 2}, "slotz"),
     "no vacuum": ({"interfaces": {"film24": {**FILM, "vacuum": None}}}, "interfaces.film24.vacuum"),
+    "unknown override": ({"gap": {"overrides": {"ecutwfcc": 30.0}}}, "gap.overrides"),
+    "override of another type": ({"gap": {"overrides": {"ecutwfc": "high"}}}, "gap.overrides.ecutwfc"),
     "vacuum of nothing": ({"interfaces": {"film24": {**FILM, "vacuum": 0.0}}}, "interfaces.film24.vacuum"),
 }
 

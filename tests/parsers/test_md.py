@@ -204,3 +204,12 @@ def test_exit_message_of_the_physics_names_the_next_step(run: Run, parse: Parse)
     run.account(status="evaporated", message="3 of 8 molecules have left the film at step 60")
     assert "max_evaporated" in str(parse(run).exit_message)
     assert json.loads(run.path(files.RESULT).read_text())["status"] == "evaporated"
+
+
+def test_failed_physics_without_a_frame(run: Any, parse: Any) -> None:
+    run.path(files.SERIES).write_text("")
+    run.path(files.FRAMES).write_bytes(b"")
+    run.remove(files.CHECKPOINT)
+    run.account(status="nan", message="an energy is not a number at step 0", last_step=0)
+    parsed = parse(run)
+    assert parsed.exit_status == 410

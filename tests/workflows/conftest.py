@@ -39,7 +39,7 @@ class Driven:
 
 @pytest.fixture
 def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driven]:
-    """``drive(process_class, answer, **inputs)``: ``answer(number, inputs)`` gives the node of submission ``number``."""
+    """``drive(process_class, answer, **inputs)``; ``answer(number, inputs)`` gives the node of a submission."""
 
     def drive(process_class: Any, answer: Answer, **inputs: Any) -> Driven:
         submitted: list[tuple[Any, dict[str, Any]]] = []

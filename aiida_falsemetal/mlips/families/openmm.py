@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "cutoff": 6.0,
     "damping": 0.2,
     "slab_correction": True,
+    "ewald_tolerance": 1e-4,
     "platform": "CPU",
 }
 NM = 0.1
@@ -148,7 +149,7 @@ def _create_system(
         topology,
         nonbondedMethod=method,
         nonbondedCutoff=cutoff,
-        ewaldErrorTolerance=1e-5,
+        ewaldErrorTolerance=float(options["ewald_tolerance"]),
         removeCMMotion=False,
         rigidWater=False,
     )

@@ -1,0 +1,85 @@
+"""Protocols, and what of them reaches pw.x."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiida_falsemetal.workflows.gap import pw_options, pw_parameters
+from aiida_falsemetal.workflows.protocols import load_protocol
+
+
+def test_default_protocol_is_named_in_the_settings() -> None:
+    assert load_protocol("gap")["protocol"] == "fast"
+    assert load_protocol("gap", "standard")["ecutwfc"] > load_protocol("gap", "fast")["ecutwfc"]
+    assert "description" not in load_protocol("gap")
+
+
+def test_override_replaces_one_key_and_nothing_is_shared() -> None:
+    changed = load_protocol("gap", None, {"ecutwfc": 30.0})
+    assert changed == {**load_protocol("gap"), "ecutwfc": 30.0}
+    changed["attempts"].append({})
+    assert len(load_protocol("gap")["attempts"]) == len(changed["attempts"]) - 1
+
+
+def test_unknown_protocol_and_key_are_refused_with_what_there_is() -> None:
+    with pytest.raises(ValueError, match="no gap protocol 'quick'; protocols: fast, standard"):
+        load_protocol("gap", "quick")
+    with pytest.raises(ValueError, match=r"no key 'ecutwf'; keys: .*ecutwfc"):
+        load_protocol("gap", "fast", {"ecutwf": 30.0})
+
+
+def test_every_attempt_changes_only_known_keys() -> None:
+    for name in ("fast", "standard"):
+        settings = load_protocol("gap", name)
+        assert settings["attempts"][0] == {}
+        for attempt in settings["attempts"]:
+            assert set(attempt) < set(settings)
+
+
+def parameters(electrons: int = 64, **changes: Any) -> dict[str, Any]:
+    return pw_parameters({**load_protocol("gap"), **changes}, electrons)
+
+
+def test_film_is_isolated_and_nothing_else_is_computed() -> None:
+    control, system = parameters()["CONTROL"], parameters()["SYSTEM"]
+    assert (control["calculation"], control["tefield"], control["dipfield"]) == ("scf", True, True)
+    assert (control["tprnfor"], control["tstress"]) == (False, False)
+    assert (system["edir"], system["eamp"]) == (3, 0.0)
+
+
+@pytest.mark.parametrize("sawtooth", [0.02, 0.06, 0.2])
+def test_sawtooth_falls_across_the_cells_face(sawtooth: float) -> None:
+    system = parameters(sawtooth=sawtooth)["SYSTEM"]
+    assert system["eopreg"] == sawtooth
+    # Centred on the face, which a centred film leaves in the middle of its vacuum.
+    assert system["emaxpos"] + 0.5 * system["eopreg"] == pytest.approx(1.0)
+
+
+def test_every_frame_has_the_same_smearing_and_an_empty_state() -> None:
+    system = parameters(64)["SYSTEM"]
+    assert (system["occupations"], system["smearing"], system["degauss"]) == ("smearing", "fermi-dirac", 0.001)
+    assert system["nbnd"] == 32 + 8
+    # Norm-conserving pseudopotentials: the density holds squares of orbitals, no more.
+    assert system["ecutrho"] == 4 * system["ecutwfc"]
+
+
+def test_electrons_follow_the_settings() -> None:
+    electrons = parameters(mixing_beta=0.15, electron_maxstep=150)["ELECTRONS"]
+    assert (electrons["mixing_beta"], electrons["electron_maxstep"]) == (0.15, 150)
+    assert electrons["conv_thr"] == 1e-6
+
+
+def test_options_count_ranks() -> None:
+    one = pw_options({"slots": 2})
+    assert one["withmpi"] is False
+    assert one["max_wallclock_seconds"] > 0
+    assert "OMP_NUM_THREADS=1" in one["prepend_text"]
+    assert "wait for 1 of 2 slots" in one["prepend_text"]
+    many = pw_options({"slots": 8, "resources": {"num_machines": 2, "num_mpiprocs_per_machine": 3}, "account": "x"})
+    assert (many["withmpi"], many["account"]) == (True, "x")
+    assert "wait for 6 of 8 slots" in many["prepend_text"]
+    assert "flock" not in pw_options({})["prepend_text"]
+    with pytest.raises(ValueError, match="raise `slots`"):
+        pw_options({"slots": 1, "resources": {"num_machines": 1, "num_mpiprocs_per_machine": 2}})
