@@ -32,8 +32,8 @@ def frame_result(
     :param retrieved: pw.x's files: its XML has the dipole, which aiida-quantumespresso 5.1 does not find in an scf run.
     :param structure: the structure that pw.x was given; the normal is z.
     :param record: what the MD knows of the frame; copied into the result.
-    :param parameters: ``metallic_gap`` (eV), ``metallic_witness`` (e), ``attempt`` and ``wall_seconds_before`` (of failed
-        attempts).
+    :param parameters: ``metallic_gap`` (eV), ``metallic_witness`` (e), ``attempt`` and
+        ``wall_seconds_before`` (of failed attempts).
     """
     given, parsed = parameters.get_dict(), output.get_dict()
     electrons = round(parsed["number_of_electrons"])
