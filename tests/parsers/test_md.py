@@ -206,7 +206,7 @@ def test_exit_message_of_the_physics_names_the_next_step(run: Run, parse: Parse)
     assert json.loads(run.path(files.RESULT).read_text())["status"] == "evaporated"
 
 
-def test_failed_physics_without_a_frame(run: Any, parse: Any) -> None:
+def test_failed_physics_without_a_frame(run: Run, parse: Parse) -> None:
     run.path(files.SERIES).write_text("")
     run.path(files.FRAMES).write_bytes(b"")
     run.remove(files.CHECKPOINT)
