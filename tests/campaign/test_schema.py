@@ -51,9 +51,14 @@ WRONG_VALUES: list[tuple[str, Any, str, list[str]]] = [
     ("mlips/x", {"family": "mace", "file": "a", "sha256": "12"}, "mlips.x.sha256", ["not a SHA-256", "64"]),
     ("mlips/spcfw-ewald/md/stpes", 5, "mlips.spcfw-ewald.md.stpes", ["unknown key", "`steps`"]),
     ("mlips/spcfw-ewald/md/steps", -5, "mlips.spcfw-ewald.md.steps", ["too small", "at least 1"]),
-    ("mlips/spcfw-ewald/md/stride", 20000, "mlips.spcfw-ewald.md.stride", ["10000 steps", "smaller stride"]),
+    (
+        "mlips/spcfw-ewald/md/frame_stride",
+        20000,
+        "mlips.spcfw-ewald.md.frame_stride",
+        ["10000 steps", "smaller frame_stride"],
+    ),
     ("mlips/spcfw-ewald/md/threads", 3, "mlips.spcfw-ewald.md.threads", ["slots is 2", "3 slots"]),
-    ("mlips/spcfw-ewald/md/steps", 2020, "mlips.spcfw-ewald.md.steps", ["2 frames", "asks for 3", "more steps"]),
+    ("mlips/spcfw-ewald/md/steps", 2020, "mlips.spcfw-ewald.md.steps", ["1 frames", "asks for 3", "more steps"]),
     ("seeds", [], "seeds", ["at least 1"]),
     ("seeds", [3, 3], "seeds.1", ["twice", "once"]),
     ("seeds", [0], "seeds.0", ["too small", "at least 1"]),
@@ -64,14 +69,15 @@ WRONG_VALUES: list[tuple[str, Any, str, list[str]]] = [
     ("md/temperature", -300, "md.temperature", ["too small", "in K"]),
     ("md/friction", 0, "md.friction", ["more than 0", "1/fs"]),
     ("md/friction", float("nan"), "md.friction", ["nan", "number"]),
-    ("md/stride", 20000, "md.stride", ["10000 steps", "smaller stride"]),
+    ("md/frame_stride", 20000, "md.frame_stride", ["10000 steps", "smaller frame_stride"]),
+    ("md/stride", 30, "md.frame_stride", ["100 is not a multiple", "a multiple of 30"]),
     ("md/equilibration", "atuo", "md.equilibration", ["'atuo'", "auto"]),
     ("md/equilibration", 10.0, "md.equilibration", ["as long as the run", "shorter"]),
     ("md/max_evaporated", 1.5, "md.max_evaporated", ["at most 1", "share"]),
     ("md/threads", 4, "md.threads", ["slots is 2", "4 slots"]),
     ("md", None, "md", ["null", "mapping"]),
     ("selection/start", 10.0, "selection.start", ["as long as the run", "earlier"]),
-    ("selection/uniform", 5000, "md.steps", ["401 frames", "more steps"]),
+    ("selection/uniform", 5000, "md.steps", ["81 frames", "more steps"]),
     ("selection", {"stratified": 0, "uniform": 0}, "selection.stratified", ["no frame", "at least 1"]),
     ("selection/strta", 5, "selection.strta", ["unknown key", "`strata`"]),
     ("gap/protocol", "slow", "gap.protocol", ["'slow'", "'fast' or 'standard'"]),
@@ -165,7 +171,7 @@ def test_good_file(good: dict[str, Any], write: Callable[[Any], Path]) -> None:
     assert campaign.interfaces["film24"].parameters["solvent"] == "water"
     assert campaign.interfaces["film24"].elements() == {"H", "O"}
     assert campaign.md == MdSettings(steps=10000)
-    assert campaign.md.frames_from(2.0) == 401  # 2.00, 2.02, ... 10.00 ps
+    assert campaign.md.frames_from(2.0) == 81  # 2.0, 2.1, ... 10.0 ps
 
 
 def test_md_overrides_are_merged(good: dict[str, Any]) -> None:
