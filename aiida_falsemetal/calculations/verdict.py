@@ -112,6 +112,6 @@ def judge(summary: dict[str, Any], md_message: str) -> tuple[str, str]:
     if beyond:
         return "undecided", (
             f"None of {summary['converged']} computed frames is metallic, but {100 * beyond:.2g} % of the trajectory "
-            f"lies beyond |M_z|/A = {gaplaw.BREAKDOWN} e/Å; compute more frames."
+            f"lies beyond |M_z|/A = {gaplaw.BREAKDOWN:.5f} e/Å; compute more frames."
         )
     return "not metallized", f"None of {summary['converged']} computed frames is metallic."
