@@ -92,6 +92,8 @@ def mace_calculator(path: Path, kwargs: dict[str, Any]) -> Calculator:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if type(load_model(path)).__name__ == "PolarMACE":
         options["model_type"] = "PolarMACE"
+    # TorchScript recompiles during the first calls, and rounding changes with it: a restart would not be exact.
+    torch._C._get_graph_executor_optimize(False)
     with quietly():
         return MACECalculator(model_paths=[str(path)], device=device, **options)
 
