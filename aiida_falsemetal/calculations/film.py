@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from aiida import orm
 from aiida.engine import calcfunction
+from ase import Atoms
 
 from ..physics.molecules import find_molecules, make_whole
 
@@ -18,16 +19,25 @@ def prepare_film(structure: orm.StructureData, parameters: orm.Dict) -> orm.Stru
     :param structure: a frame; the normal is z.
     :param parameters: ``vacuum``, Å between the outermost atoms of the film and its image.
     """
-    atoms = structure.get_ase()
+    return orm.StructureData(ase=centred_film(structure.get_ase(), parameters.get_dict()["vacuum"]))
+
+
+def centred_film(frame: Atoms, vacuum: float) -> Atoms:
+    """The film of a frame in one piece, its molecules whole, in the middle of a cell with that much vacuum.
+
+    :param frame: the normal is z.
+    :param vacuum: Å between the outermost atoms of the film and its image.
+    """
+    atoms = frame.copy()
     cell = atoms.cell.array
-    positions = make_whole(atoms.get_positions(), find_molecules(atoms), cell)
-    positions = _unsplit(positions, find_molecules(atoms), float(cell[2, 2]))
-    height = float(positions[:, 2].max() - positions[:, 2].min()) + parameters.get_dict()["vacuum"]
+    molecules = find_molecules(atoms)
+    positions = _unsplit(make_whole(atoms.get_positions(), molecules, cell), molecules, float(cell[2, 2]))
+    height = float(positions[:, 2].max() - positions[:, 2].min()) + vacuum
     middle = 0.5 * (positions[:, 2].max() + positions[:, 2].min())
     positions[:, 2] += 0.5 * height - middle
     atoms.set_positions(positions)
     atoms.set_cell([cell[0], cell[1], [0.0, 0.0, height]], scale_atoms=False)
-    return orm.StructureData(ase=atoms)
+    return atoms
 
 
 def _unsplit(positions: np.ndarray, molecules: list[list[int]], period: float) -> np.ndarray:

