@@ -44,7 +44,8 @@ def select_frames(
 
     :param parameters: ``stratified``, ``uniform``, ``strata`` (numbers), ``start`` (ps) and ``seed``.
     :return: ``selection`` (Dict) and, for each frame, ``frame_NNNNNNNN`` (StructureData) and ``record_NNNNNNNN``
-        (Dict: step, time_ps, Mz, Mz_per_area, expected_drop, stratum, probability), where N is the MD step.
+        (Dict: step, time_ps, Mz, Mz_per_area, expected_drop, energy_mlip in eV or None, stratum, probability), where
+        N is the MD step.
     """
     given = parameters.get_dict()
     area = info.get_dict()["area"]
@@ -52,6 +53,7 @@ def select_frames(
     usable = np.flatnonzero(times >= given["start"])
     moments = dict(zip(series.get_array("step").tolist(), series.get_array("dipole_z").tolist(), strict=True))
     moment = np.array([moments[step] for step in steps[usable].tolist()])
+    energies = _energies(series)
     outputs: dict[str, Any] = {}
     records = []
     if usable.size:
@@ -73,6 +75,7 @@ def select_frames(
                 "Mz": float(moment[pick.index]),
                 "Mz_per_area": float(moment[pick.index] / area),
                 "expected_drop": float(moment[pick.index] / (EPS0 * area)),
+                "energy_mlip": energies.get(int(steps[frame])),
                 "stratum": pick.stratum,
                 "probability": float(pick.probability),
             }
@@ -82,6 +85,14 @@ def select_frames(
             records.append(record)
     selection = {**given, "candidates": int(usable.size), "selected": len(records), "frames": records}
     return {**outputs, "selection": orm.Dict(selection)}
+
+
+def _energies(series: orm.ArrayData) -> dict[int, float]:
+    """The MLIP's potential energy (eV) by MD step; empty for a series that has none."""
+    if "potential_energy" not in series.get_arraynames():
+        return {}
+    pairs = zip(series.get_array("step").tolist(), series.get_array("potential_energy").tolist(), strict=True)
+    return {int(step): float(energy) for step, energy in pairs}
 
 
 def _separation(series: orm.ArrayData, start: float, spacing: float) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from aiida import orm
 from aiida.engine import calcfunction
 
-from ..physics import dielectric, gaplaw, statistics
+from ..physics import dielectric, gaplaw, missing_energy, statistics
 
 WATER = {"eps": 78.0, "eps_inf": 1.78}
 """Static and optical permittivity of water at 298 K (PHYSICS.md, section 3: 1/eps_inf - 1/eps is about 0.54)."""
@@ -26,7 +26,11 @@ def pair_verdict(info: orm.Dict, parameters: orm.Dict, **nodes: Any) -> orm.Dict
     """
     geometry, given = info.get_dict(), parameters.get_dict()
     results = [node.get_dict() for key, node in sorted(nodes.items()) if key.startswith("result_")]
-    summary = {**count_gaps(results, given.get("lost", 0)), **dipole_statistics(nodes.get("series"), geometry, given)}
+    summary = {
+        **count_gaps(results, given.get("lost", 0)),
+        **dipole_statistics(nodes.get("series"), geometry, given),
+        **missing_energy_test(results, geometry),
+    }
     verdict, reason = judge(summary, given["md_message"])
     return orm.Dict({"verdict": verdict, "reason": reason, **summary})
 
@@ -94,6 +98,27 @@ def _equilibrated(moment: np.ndarray, time: np.ndarray, equilibration: float | s
     if equilibration == "auto":
         return int(statistics.detect_equilibration(moment))
     return int(np.searchsorted(time, equilibration))
+
+
+def missing_energy_test(results: list[dict[str, Any]], geometry: dict[str, Any]) -> dict[str, Any]:
+    """Slope of E_DFT - E_MLIP against the energy that a film's dipole costs, with its interval.
+
+    The slope is in units of the expected one: 1 for a model that lacks the long-ranged electrostatics, 0 for one that
+    has it (:mod:`..physics.missing_energy`). ``missing_energy_unit`` is what slope 1 amounts to, eps_inf / (2 eps0 A d)
+    in eV/(e Å)^2. The verdict does not depend on any of this.
+
+    :param results: every frame's result; those of older versions lack ``energy_mlip``.
+    """
+    volume = geometry["area"] * geometry["thickness"]
+    found = missing_energy.of_frames(results, volume, WATER["eps_inf"])
+    return {
+        "missing_energy_slope": found.slope,
+        "missing_energy_low": found.low,
+        "missing_energy_high": found.high,
+        "missing_energy_frames": found.frames,
+        "missing_energy_says": found.says,
+        "missing_energy_unit": float(missing_energy.slab_energy(np.ones(1), volume, WATER["eps_inf"])[0]),
+    }
 
 
 def judge(summary: dict[str, Any], md_message: str) -> tuple[str, str]:

@@ -42,6 +42,11 @@ def line_swatch(css: str) -> Markup:
     return _swatch(Markup('<line class="{}" x1="0" y1="8" x2="16" y2="8"/>').format(css))
 
 
+def metallic_swatch() -> Markup:
+    """The mark of a metallic frame in the missing-energy figures, for a legend."""
+    return _swatch(marker("star", 8, 8, "m c7 filled"))
+
+
 def cross_swatch() -> Markup:
     """The mark of a failed frame, for a legend."""
     return _swatch(marker("cross", 8, 8, "x"))

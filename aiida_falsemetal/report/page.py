@@ -10,7 +10,8 @@ import jinja2
 from markupsafe import Markup
 
 from ..physics.gaplaw import BREAKDOWN, INTERCEPT
-from . import figures, text
+from ..physics.missing_energy import EPS_INF
+from . import energies, figures, text
 from . import series as dipoles
 from .data import FRAME_COLUMNS, PAIR_COLUMNS, complete
 from .summary import Pair, distinct, failure_counts, status_counts, summarize
@@ -79,6 +80,9 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
         "dipole_figures": [
             _dipole_figures(index, pair, series, targets, look[pair.row["mlip"]]) for index, pair in enumerate(pairs)
         ],
+        "energy_figures": [
+            _energy_figure(index, pair, targets, look[pair.row["mlip"]]) for index, pair in enumerate(pairs)
+        ],
         "failures": failure_counts(pairs),
         "frames": [(targets[id(row)], row, states.get(id(row), "")) for row in rows],
         "law_swatch": figures.line_swatch("law"),
@@ -86,6 +90,9 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
         "window_swatch": figures.line_swatch("window"),
         "gauss_swatch": figures.line_swatch("gauss"),
         "cross_swatch": figures.cross_swatch(),
+        "zero_swatch": figures.line_swatch("zero"),
+        "metallic_swatch": figures.metallic_swatch(),
+        "eps_inf": EPS_INF,
         "source": figures.SOURCE,
         "intercept": INTERCEPT,
         "breakdown": BREAKDOWN,
@@ -123,7 +130,7 @@ def _dipole_figures(
 ) -> dict[str, Any]:
     """Series and histogram of one pair, or None where there is nothing to draw."""
     found = dipoles.moment(pair.row, series.get(pair.row["pair_pk"]))
-    title = f"{pair.row['interface']} × {pair.row['mlip']}, seed {pair.row['seed']}"
+    title = _title(pair)
     expected = pair.row.get("expected_sd_Mz_per_area")
     drawn: dict[str, Any] = {"pair": pair, "title": title, "series": None, "histogram": None, "counted": 0}
     if found is not None:
@@ -131,6 +138,16 @@ def _dipole_figures(
         drawn["histogram"] = figures.histogram_figure(f"histogram-{index}", title, found, expected, style)
         drawn["counted"] = len(found.counted)
     return drawn
+
+
+def _energy_figure(index: int, pair: Pair, targets: dict[int, str], style: figures.Style) -> dict[str, Any]:
+    title = _title(pair)
+    drawn = energies.energy_figure(f"energy-{index}", title, pair.row, pair.frames, targets, style)
+    return {"title": title, "figure": drawn}
+
+
+def _title(pair: Pair) -> str:
+    return f"{pair.row['interface']} × {pair.row['mlip']}, seed {pair.row['seed']}"
 
 
 def _unique(rows: list[dict[str, Any]], keys: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -47,6 +47,19 @@ def test_records_are_those_of_the_series() -> None:
         assert record["expected_drop"] == pytest.approx(record["Mz"] / (EPS0 * AREA))
 
 
+def test_records_have_the_energy_of_their_frame() -> None:
+    trajectory, series = run()
+    series.set_array("potential_energy", -100.0 - 1e-3 * series.get_array("step"))
+    for record in records(select(trajectory, series)):
+        assert record["energy_mlip"] == pytest.approx(-100.0 - 1e-3 * record["step"], abs=1e-12)
+
+
+def test_a_series_without_energies_gives_none() -> None:
+    trajectory, series = run()
+    bare = orm.ArrayData({name: series.get_array(name) for name in ("step", "time_ps", "dipole_z")})
+    assert {record["energy_mlip"] for record in records(select(trajectory, bare))} == {None}
+
+
 def test_structures_are_the_frames_of_their_records() -> None:
     chosen = select(*run())
     atoms, _ = nodes.film()

@@ -10,7 +10,13 @@ from aiida import orm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aiida_falsemetal.calculations.verdict import count_gaps, dipole_statistics, judge, pair_verdict
+from aiida_falsemetal.calculations.verdict import (
+    count_gaps,
+    dipole_statistics,
+    judge,
+    missing_energy_test,
+    pair_verdict,
+)
 from aiida_falsemetal.physics.constants import BOLTZMANN, EPS0
 from tests.data import nodes
 
@@ -127,6 +133,48 @@ def test_equilibration_is_left_out() -> None:
     assert early["sd_Mz_per_area"] > 5 * late["sd_Mz_per_area"]
     assert late["sampled_ps"] == pytest.approx(17.99)
     assert auto["sd_Mz_per_area"] == pytest.approx(late["sd_Mz_per_area"], rel=0.1)
+
+
+def with_energy(moment: float, slope: float, **changes: Any) -> dict[str, Any]:
+    """A frame whose DFT energy exceeds the MLIP's by ``slope`` times 1.78 M_z^2 / (2 eps0 A d), but for a constant."""
+    energy = slope * 1.78 * moment**2 / (2 * EPS0 * 2500.0)
+    return {**good(4.0), "Mz": moment, "energy": -900.0 + energy, "energy_mlip": -30.0, **changes}
+
+
+MOMENTS = (0.2, -1.1, 1.9, -2.8, 3.5)
+
+
+@pytest.mark.parametrize(("slope", "words"), [(1.0, "consistent with 1, not"), (0.0, "consistent with 0, not")])
+def test_missing_energy_is_an_output(slope: float, words: str) -> None:
+    metallic = with_energy(9.0, 0.2, gap=0.0, metallic=True)
+    results = [
+        *(with_energy(moment, slope) for moment in MOMENTS),
+        metallic,
+        {**bad(), "Mz": 8.0, "energy": None, "energy_mlip": -30.0},
+    ]
+    # Noise far below any tolerance here, else the interval would have no width and rounding would decide the words.
+    for index, result in enumerate(results[:5]):
+        result["energy"] += 1e-4 * (-1) ** index
+    nodes_ = {f"result_{number}": orm.Dict(value) for number, value in enumerate(results)}
+    found = pair_verdict(orm.Dict(INFO), orm.Dict(GIVEN), **nodes_).get_dict()
+    assert found["missing_energy_slope"] == pytest.approx(slope, abs=0.01)
+    assert found["missing_energy_low"] < slope < found["missing_energy_high"]
+    assert found["missing_energy_frames"] == 5
+    assert found["missing_energy_says"].startswith(words)
+    assert "1 metallic, 1 without a DFT energy" in found["missing_energy_says"]
+    assert found["missing_energy_unit"] == pytest.approx(1.78 / (2 * EPS0 * 2500.0))
+    # The test is evidence of its own and changes no verdict.
+    assert found["verdict"] == "metallized"
+
+
+def test_results_of_an_older_version_have_no_missing_energy() -> None:
+    old = [{**with_energy(moment, 1.0)} for moment in MOMENTS]
+    for result in old:
+        del result["energy_mlip"]
+    found = missing_energy_test(old, INFO)
+    assert found["missing_energy_slope"] is found["missing_energy_low"] is found["missing_energy_high"] is None
+    assert found["missing_energy_frames"] == 0
+    assert "5 without an MLIP energy" in found["missing_energy_says"]
 
 
 def test_calculation_function_reads_its_nodes() -> None:
