@@ -82,12 +82,13 @@ def calculation(
     inputs: dict[str, orm.Data] | None = None,
     outputs: dict[str, orm.Data] | None = None,
     caller: orm.WorkChainNode | None = None,
-    exit_status: int = 0,
+    exit_status: int | None = 0,
     exit_message: str = "",
+    options: dict[str, Any] | None = None,
 ) -> orm.CalcJobNode:
-    """A CalcJob that is over. ``process_type`` is an entry point of the group aiida.calculations."""
+    """A CalcJob, over unless ``exit_status`` is None. ``process_type`` is an entry point of aiida.calculations."""
     node = orm.CalcJobNode(computer=computer, process_type=f"aiida.calculations:{process_type}")
-    node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
+    node.set_options({"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, **(options or {})})
     node.set_process_label(process_type)
     for label, data in (inputs or {}).items():
         node.base.links.add_incoming(data.store(), LinkType.INPUT_CALC, label)
@@ -97,7 +98,10 @@ def calculation(
     for label, data in (outputs or {}).items():
         data.base.links.add_incoming(node, LinkType.CREATE, label)
         data.store()
-    finish(node, exit_status, exit_message)
+    if exit_status is None:
+        node.set_process_state(ProcessState.WAITING)
+    else:
+        finish(node, exit_status, exit_message)
     return node
 
 

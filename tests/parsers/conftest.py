@@ -16,6 +16,7 @@ from aiida.plugins import ParserFactory
 from aiida_falsemetal.runner import files
 from tests.data import nodes
 from tests.runner.conftest import SETTINGS, Driver
+from tests.workflows.conftest import drive  # noqa: F401  (a fixture)
 
 KEPT = (files.RESULT, files.SERIES)
 """What goes into the retrieved folder; the rest is in the temporary one."""
