@@ -16,6 +16,9 @@ from .schema import Campaign
 FINGERPRINT_VERSION = 1
 """Raised when the meaning of a setting changes, so that old results are not taken for new ones."""
 
+LATER = ("properties", "functional")
+"""Keys of ``gap`` that came later: not in the fingerprint where empty, so that results from before stay in force."""
+
 RESOURCES = {"md": ("walltime", "threads"), "gap": ("ranks",)}
 """Settings that change how long a result takes and not what it means."""
 
@@ -69,7 +72,7 @@ class Pair:
             "kwargs": self.kwargs,
             "md": _without(self.md, RESOURCES["md"]),
             "selection": self.selection,
-            "gap": _without(self.gap, RESOURCES["gap"]),
+            "gap": _without(self.gap, RESOURCES["gap"] + tuple(key for key in LATER if not self.gap.get(key))),
             "seed": self.seed,
         }
         return hashlib.sha256(canonical(content).encode("ascii")).hexdigest()

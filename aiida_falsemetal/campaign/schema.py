@@ -38,6 +38,7 @@ from pydantic import (
 from ..interfaces.registry import load_recipe, recipes
 from ..mlips.catalogue import presets
 from ..mlips.registry import family_names
+from ..physics.functionals import FUNCTIONALS, known_functional
 from .errors import Location, dotted, fault, refuse_unknown, shown, suggestion, translate
 from .source import check_plain, read_source
 
@@ -161,8 +162,29 @@ class GapSettings(Section):
 
     protocol: Literal["fast", "standard"] = Field(default="fast", description="name of the DFT protocol")
     overrides: dict[str, Any] = Field(default_factory=dict, description="changes to the protocol, nested as there")
+    properties: list[Literal["layers", "potential"]] = Field(
+        default_factory=list, description="of each frame besides its gap: layers, potential"
+    )
     ranks: int = Field(default=1, ge=1, le=4096, description="MPI ranks of one pw.x run")
+    functional: Text | None = Field(default=None, description="functional, null for that of the pseudopotentials")
     pseudo_family: Text | None = Field(default=None, description="label of the pseudopotential family, null for ours")
+
+    @field_validator("properties")
+    @classmethod
+    def _different(cls, value: list[str]) -> list[str]:
+        for index, name in enumerate(value):
+            if name in value[:index]:
+                raise fault((index,), f"the property {name} is given twice", "give every property once")
+        return sorted(value)
+
+    @field_validator("functional")
+    @classmethod
+    def _known_functional(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else known_functional(value)
+        except ValueError as error:
+            problem = f"there is no functional {shown(value)}"
+            raise fault((), problem, suggestion(value, FUNCTIONALS), value) from error
 
 
 class InterfaceSpec(Section):

@@ -1,4 +1,4 @@
-"""`falsemetal doctor`: looks at everything a campaign needs; each line is OK, a note, or a fault with its remedy."""
+"""`falsemetal doctor`: looks at what a campaign needs; a line is OK, a note, a warning or a fault, with its remedy."""
 
 from __future__ import annotations
 
@@ -15,18 +15,26 @@ import click
 from .common import PROFILE, format_option, print_rows
 from .environment import (
     OPENBLAS,
+    OPTIONAL,
     VARIABLES,
+    blas_speed,
     find_executable,
     import_fault,
     is_reference_blas,
     linked_blas,
     missing_message,
+    optimized_blas,
+    optional_espresso,
     package_version,
     pw_version,
     tested_versions,
 )
 
 MINIMUM_DISK = 5e9
+REFERENCE_GFLOPS = 8.0
+"""The reference BLAS does 1 to 4 on any core; what does more is another one, whatever its file is called."""
+PW_SLOWDOWN = "2.8 to 3"
+"""Measured: 32 waters at 60 Ry on two ranks, and 16 at 45 Ry on one; ``benchmarks/blas.py`` measures it here."""
 PACKAGES = ("aiida-core", "aiida-quantumespresso", "aiida-pseudo", "ase", "numpy", "pymatgen")
 EXTRAS = {
     "mace": ("mace-torch", "graph-longrange", "torch", "torch-pme"),
@@ -36,7 +44,10 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line. ``state`` is ``OK``, ``note`` (works, but could be better) or ``FAIL``."""
+    """One line.
+
+    ``state`` is ``OK``, ``note`` (works, but could be better), ``warn`` (works, but much slower) or ``FAIL``.
+    """
 
     what: str
     state: str
@@ -143,16 +154,44 @@ def check_espresso() -> Iterator[Finding]:
             continue
         yield Finding(name, "OK", f"{version} at {path}")
         yield _blas(path)
+    projwfc = find_executable(os.environ.get(VARIABLES["projwfc.x"]) or "projwfc.x")
+    found = optional_espresso(projwfc or Path("projwfc.x"))
+    for name, variable in OPTIONAL.items():
+        absent = f"not found; only the averaged potential needs it: `export {variable}=PATH`, then `falsemetal setup`"
+        yield Finding(name, "OK" if name in found else "note", str(found.get(name, absent)))
 
 
 def _blas(path: Path) -> Finding:
+    """The BLAS behind pw.x and how fast it is."""
     blas = linked_blas(path)
     if blas is None:
         return Finding("BLAS of pw.x", "note", "cannot be told")
-    if is_reference_blas(blas):
-        remedy = f"run `apt-get install -y {OPENBLAS}`"
-        return Finding("BLAS of pw.x", "note", f"{blas} is the reference BLAS; {remedy}")
-    return Finding("BLAS of pw.x", "OK", blas)
+    speed = blas_speed(blas)
+    return judge_blas(blas, speed, optimized_blas(blas))
+
+
+def judge_blas(blas: str, speed: float | None, better: str | None) -> Finding:
+    """Judge a BLAS by its name and its speed.
+
+    :param blas: its file.
+    :param speed: GFLOP/s of one core, None where it could not be measured.
+    :param better: an optimized BLAS that is installed too, None where there is none.
+    """
+    rate = "its speed cannot be measured" if speed is None else f"{speed:.3g} GFLOP/s on one core"
+    if not is_reference_blas(blas) or (speed is not None and speed > REFERENCE_GFLOPS):
+        return Finding("BLAS of pw.x", "OK", f"{blas}, {rate}")
+    detail = f"{blas} is the reference BLAS: {rate}"
+    remedy = f"run `apt-get install -y {OPENBLAS}`"
+    if better is not None:
+        faster = blas_speed(better)
+        if speed is not None and faster is not None:
+            detail += f", {faster / speed:.0f} times slower than {better} on this machine"
+        name = f"{Path(better).name}-{Path(better).parent.parent.name}"
+        remedy = f"run `update-alternatives --set {name} {better}`"
+        lapack = Path(better).with_name("liblapack.so.3")
+        if lapack.exists():
+            remedy += f" and `update-alternatives --set {name.replace('blas', 'lapack')} {lapack}`"
+    return Finding("BLAS of pw.x", "warn", f"{detail}; pw.x takes {PW_SLOWDOWN} times as long with it; {remedy}")
 
 
 def check_mpi() -> Iterator[Finding]:
@@ -192,16 +231,18 @@ def check_codes() -> Iterator[Finding]:
     """The codes' executables, where their computer is this machine."""
     from aiida.manage.configuration import get_profile
 
-    from .profile import MD_CODE, PROJWFC_CODE, PW_CODE
+    from .profile import AVERAGE_CODE, MD_CODE, PP_CODE, PROJWFC_CODE, PW_CODE
     from .submit import load_code
 
     if get_profile() is None:
         return
-    for label in (PW_CODE, PROJWFC_CODE, MD_CODE):
+    for label in (PW_CODE, PROJWFC_CODE, PP_CODE, AVERAGE_CODE, MD_CODE):
         try:
             code = load_code(label)
         except click.ClickException as error:
-            yield Finding(f"code {label}", "FAIL", error.message)
+            needless = label in (PP_CODE, AVERAGE_CODE)
+            detail = f"only the averaged potential needs it: {error.message}" if needless else error.message
+            yield Finding(f"code {label}", "note" if needless else "FAIL", detail)
             continue
         path = str(code.filepath_executable)
         here = code.computer.transport_type == "core.local"

@@ -27,6 +27,8 @@ APT_LINE = f"apt-get install -y {' '.join(APT_PACKAGES)}"
 CONDA_LINE = "conda install -c conda-forge qe"
 VARIABLES = {"pw.x": "FALSEMETAL_PW", "projwfc.x": "FALSEMETAL_PROJWFC"}
 """Environment variables that name an executable which is not on PATH."""
+OPTIONAL = {"pp.x": "FALSEMETAL_PP", "average.x": "FALSEMETAL_AVERAGE"}
+"""The same for those that only the averaged potential needs. They come with projwfc.x, and are looked for there."""
 
 
 class MissingError(RuntimeError):
@@ -88,6 +90,17 @@ def espresso(given: Mapping[str, Path | None], system: bool, echo: Callable[[str
     return {name: path for name, path in found.items() if path is not None}
 
 
+def optional_espresso(projwfc: Path) -> dict[str, Path]:
+    """Absolute paths of the programs of ``OPTIONAL`` that are there: named by a variable, beside projwfc.x, on PATH."""
+    found = {}
+    for name, variable in OPTIONAL.items():
+        places = [os.environ.get(variable), str(projwfc.with_name(name)), name]
+        paths = [path for place in places if place and (path := find_executable(place)) is not None]
+        if paths:
+            found[name] = paths[0]
+    return found
+
+
 def check_python(system: bool, echo: Callable[[str], object]) -> None:
     """Make sure that this Python is new enough and can make virtual environments.
 
@@ -143,6 +156,62 @@ def linked_blas(executable: Path) -> str | None:
 def is_reference_blas(path: str) -> bool:
     """Whether a BLAS is the slow reference one. Debian keeps it in a folder called ``blas``."""
     return not any(name in path.lower() for name in ("openblas", "mkl", "blis", "atlas"))
+
+
+def blas_speed(library: str) -> float | None:
+    """GFLOP/s of one core in double precision (``dgemm``), through the very library; None where it cannot be loaded.
+
+    In a process of its own, so that a library that crashes takes nothing with it. ``OPENBLAS_CORETYPE`` and the like
+    stay as they are, for pw.x will meet them too. A quarter of a second.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _DGEMM, library],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            env=environment,
+        )
+        return float(done.stdout) if done.returncode == 0 else None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+
+
+_DGEMM = """
+import ctypes, sys, time
+n = 256
+library = ctypes.CDLL(sys.argv[1], mode=ctypes.RTLD_GLOBAL)
+a, b, c = ((ctypes.c_double * (n * n))(*[value] * (n * n)) for value in (1.0, 0.5, 0.0))
+size, one, zero = ctypes.byref(ctypes.c_int(n)), ctypes.byref(ctypes.c_double(1)), ctypes.byref(ctypes.c_double(0))
+length = ctypes.c_size_t(1)
+best, end = float("inf"), time.perf_counter() + 0.15
+while time.perf_counter() < end:
+    start = time.process_time()
+    for first in (b"T", b"N"):
+        library.dgemm_(first, b"N", size, size, size, one, a, size, b, size, zero, c, size, length, length)
+    best = min(best, time.process_time() - start)
+assert c[0] == c[n * n - 1] == 0.5 * n
+print(4e-9 * n**3 / best)
+"""
+"""Prints GFLOP/s: of the two products that pw.x makes in equal parts, projections and updates of wavefunctions.
+
+Time of the core, and the best of several, so that other programs slow it down little.
+"""
+
+
+def optimized_blas(library: str) -> str | None:
+    """An optimized BLAS that is installed beside another one, Debian's way: ``.../openblas-pthread/libblas.so.3``.
+
+    :param library: the BLAS in use.
+    """
+    folders = [Path(library).resolve().parent.parent, *sorted(Path("/usr/lib").glob("*-linux-gnu"))]
+    for folder in folders:
+        for candidate in sorted(folder.glob("*/libblas.so.3")):
+            if not is_reference_blas(str(candidate)):
+                return str(candidate)
+    return None
 
 
 def pw_version(executable: Path) -> str | None:

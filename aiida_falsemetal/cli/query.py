@@ -31,6 +31,7 @@ DFT_KEYS = (
     "functional",
     "pseudo_family",
     "ecutwfc",
+    "ecutrho",
     "conv_thr",
     "degauss",
     "vacuum",
@@ -142,5 +143,5 @@ def _settings(pairs: list[dict[str, Any]]) -> dict[str, Any]:
     nodes = [orm.load_node(pair["pair_pk"]) for pair in pairs]
     latest = max(node.mtime for node in nodes)
     gap = nodes[0].inputs.gap.get_dict()
-    dft = {key: gap[key] for key in DFT_KEYS if key in gap}
+    dft = {key: gap[key] for key in DFT_KEYS if gap.get(key) is not None}
     return {"date": latest.strftime("%Y-%m-%d %H:%M"), "versions": versions, **dft}

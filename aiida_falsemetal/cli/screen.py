@@ -11,6 +11,9 @@ import click
 from ..campaign.errors import CampaignError
 from .common import load_profile, results_folder, wide_console
 
+NULL_MEANS = {"ecutrho": 1.0, "functional": ""}
+"""Keys of the gap protocol that are null until a rule decides, and a value of the type that they take."""
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -21,6 +24,7 @@ def screen(file: Path, dry_run: bool, follow: bool | None, output: Path | None) 
     """Run the campaign in FILE. Pairs that are there already are not computed again."""
     campaign, pairs = read_campaign(file)
     load_profile()
+    check_dft(campaign, file)
     run_screen(campaign, pairs, dry_run, sys.stdout.isatty() if follow is None else follow, output)
 
 
@@ -56,7 +60,10 @@ def _check_overrides(campaign: Any, file: Path) -> None:
         load_protocol("gap", campaign.gap.protocol, given)
     except ValueError as error:
         raise click.ClickException(f"{file}: gap.overrides: {error}") from error
+    known = {key: NULL_MEANS.get(key, value) if value is None else value for key, value in known.items()}
     for key, value in given.items():
+        if value is None and key in NULL_MEANS:
+            continue
         number = isinstance(known[key], (int, float))
         fits = (
             isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -66,6 +73,29 @@ def _check_overrides(campaign: Any, file: Path) -> None:
         if not fits or (number and value <= 0):
             wanted = "a positive number" if number else f"a {type(known[key]).__name__}"
             raise click.ClickException(f"{file}: gap.overrides.{key}: {value!r} does not fit; give {wanted}.")
+
+
+def check_dft(campaign: Any, file: Path) -> None:
+    """Refuse pseudopotentials, a functional or cutoffs that do not fit the interfaces or each other; print notes.
+
+    Needs the profile, for the families are in it.
+
+    :raises click.ClickException: naming the file, the field, the fault and the remedy.
+    """
+    from ..workflows.pseudos import DftError, cutoff_note, gap_settings
+    from .submit import gap_overrides
+
+    given = gap_overrides(campaign.gap.model_dump())
+    notes = set()
+    for interface in campaign.interfaces.values():
+        try:
+            notes.add(cutoff_note(gap_settings(campaign.gap.protocol, given, interface.elements())))
+        except DftError as error:
+            own = error.field in type(campaign.gap).model_fields and error.field not in campaign.gap.overrides
+            field = error.field if own else f"overrides.{error.field}"
+            raise click.ClickException(f"{file}: gap.{field}: {error.message}.") from error
+    for note in sorted(note for note in notes if note is not None):
+        click.echo(note, err=True)
 
 
 def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follow: bool, output: Path | None) -> None:

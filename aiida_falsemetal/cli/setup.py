@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .environment import APT_LINE, VARIABLES, MissingError, espresso
+from .environment import APT_LINE, VARIABLES, MissingError, espresso, optional_espresso
 
 
 @click.command()
@@ -16,8 +16,14 @@ from .environment import APT_LINE, VARIABLES, MissingError, espresso
     type=click.Path(path_type=Path),
     help=f"projwfc.x; {VARIABLES['projwfc.x']} or the one on PATH by default.",
 )
+@click.option(
+    "--pseudos",
+    metavar="NAME",
+    help="Also install a pseudopotential family: a folder of UPF files, or one that is published, for example "
+    "SSSP/1.3/PBE/efficiency or PseudoDojo/0.4/PBE/SR/standard/upf.",
+)
 @click.option("--system", is_flag=True, help=f"As root, install what is missing: {APT_LINE}")
-def setup(pw: Path | None, projwfc: Path | None, system: bool) -> None:
+def setup(pw: Path | None, projwfc: Path | None, pseudos: str | None, system: bool) -> None:
     """Make the AiiDA profile `falsemetal`: codes, computer, pseudopotentials. May be run again."""
     # Before AiiDA is imported: without pw.x nothing is made.
     try:
@@ -25,6 +31,12 @@ def setup(pw: Path | None, projwfc: Path | None, system: bool) -> None:
     except MissingError as error:
         raise click.ClickException(str(error)) from error
     from .profile import setup_profile
+    from .pseudos import check_name, install_pseudos
 
-    setup_profile(found["pw.x"], found["projwfc.x"], click.echo)
+    if pseudos is not None:
+        check_name(pseudos)
+
+    setup_profile(found["pw.x"], found["projwfc.x"], click.echo, optional_espresso(found["projwfc.x"]))
+    if pseudos is not None:
+        install_pseudos(pseudos, click.echo)
     click.echo("ready; `falsemetal doctor` looks at everything once more.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,27 @@ def read_structure(file: Path, index: int = -1) -> Any:
         raise click.ClickException(f"{file}: the third cell vector must be the interface's normal, along z.")
     atoms.pbc = True
     return atoms
+
+
+def read_substrate(atoms: Any, text: str) -> list[int]:
+    """Indices of a substrate's atoms.
+
+    :param text: elements (``Al``), indices and ranges of them (``0-15``), counted from 0, with commas between.
+    :raises click.ClickException: if an entry is neither, names no atom, or nothing else is left.
+    """
+    symbols = atoms.get_chemical_symbols()
+    found: set[int] = set()
+    for entry in (part.strip() for part in text.split(",")):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", entry)
+        if match:
+            first, last = int(match.group(1)), int(match.group(2) or match.group(1))
+            chosen = set(range(first, last + 1))
+        else:
+            chosen = {index for index, symbol in enumerate(symbols) if symbol == entry}
+        if not chosen or max(chosen) >= len(symbols):
+            have = f"{', '.join(sorted(set(symbols)))}, or 0 to {len(symbols) - 1}"
+            raise click.ClickException(f"--substrate: {entry!r} names no atom; the structure has {have}.")
+        found |= chosen
+    if len(found) == len(symbols):
+        raise click.ClickException(f"--substrate: {text!r} is the whole structure; leave the solvent out.")
+    return sorted(found)

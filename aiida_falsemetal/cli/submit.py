@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,11 +120,12 @@ def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:
             steps=md.pop("steps"),
             seed=pair.seed,
             protocol=pair.gap["protocol"],
+            codes=property_codes(gap_overrides(pair.gap).get("properties", [])),
             overrides={
                 "md": md,
                 "md_options": {"slots": slots, "max_wallclock_seconds": pair.md["walltime"]},
                 "selection": {**pair.selection, "equilibration": pair.md["equilibration"]},
-                "gap": _gap_overrides(pair.gap),
+                "gap": gap_overrides(pair.gap),
                 "pw_options": {
                     "slots": slots,
                     "resources": {"num_machines": 1, "num_mpiprocs_per_machine": ranks},
@@ -141,11 +143,28 @@ def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:
         raise click.ClickException(str(error)) from error
 
 
-def _gap_overrides(gap: dict[str, Any]) -> dict[str, Any]:
+def gap_overrides(gap: dict[str, Any]) -> dict[str, Any]:
+    """Keys of the gap protocol that a campaign's ``gap`` changes."""
     overrides = dict(gap["overrides"])
-    if gap["pseudo_family"]:
-        overrides["pseudo_family"] = gap["pseudo_family"]
+    if gap.get("properties"):
+        overrides["properties"] = gap["properties"]
+    for key in ("pseudo_family", "functional"):
+        if gap.get(key):
+            overrides[key] = gap[key]
     return overrides
+
+
+def property_codes(properties: Iterable[str]) -> dict[str, Any]:
+    """The codes that properties of a frame need, by the names of GapWorkChain's inputs; unknown properties need none.
+
+    :raises click.ClickException: if one is not set up.
+    """
+    from ..workflows.properties import PROPERTY_CODES
+    from .profile import AVERAGE_CODE, PP_CODE, PROJWFC_CODE
+
+    labels = {"projwfc_code": PROJWFC_CODE, "pp_code": PP_CODE, "average_code": AVERAGE_CODE}
+    names = {name for given in properties for name in PROPERTY_CODES.get(given, ())}
+    return {name: load_code(labels[name]) for name in sorted(names)}
 
 
 def load_code(label: str) -> Any:

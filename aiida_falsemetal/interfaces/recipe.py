@@ -28,7 +28,8 @@ class BuiltInterface:
     """Atoms and what the later steps must know of them.
 
     ``info`` holds ``area`` (Å^2), ``axis`` (0, 1 or 2, the normal), ``thickness`` (Å, nominal), ``vacuum`` (Å),
-    ``solvent`` (name), ``solvent_indices``, ``molecules`` (lists of indices) and ``fixed_indices``.
+    ``solvent`` (name), ``solvent_indices``, ``molecules`` (lists of indices) and ``fixed_indices``; where there is a
+    metal, ``metal_indices`` too: the gap of a frame is then that of the other atoms, the whole having none.
     """
 
     atoms: Atoms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import Any
 
 from .. import interfaces
 from .recipe import InterfaceError, Recipe
@@ -17,6 +18,16 @@ def recipes() -> dict[str, Recipe]:
         if hasattr(module, "RECIPE"):
             found[module.RECIPE.name] = module.RECIPE
     return dict(sorted(found.items()))
+
+
+def recipe_elements(name: str, parameters: dict[str, Any]) -> set[str]:
+    """Chemical symbols that an interface will hold.
+
+    :param parameters: of the recipe called ``name``.
+    :raises InterfaceError: if there is no such recipe.
+    """
+    recipe = load_recipe(name)
+    return set(recipe.elements(recipe.parameters(**parameters)))
 
 
 def load_recipe(name: str) -> Recipe:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class BandEdges:
-    """Edges of one spin-unpolarised k-point, energies in eV.
+    """Edges of a spin-unpolarised system, energies in eV.
 
-    :param vbm: the state number N/2 from below, N electrons.
-    :param cbm: the next one.
+    :param vbm: the state number N/2 from below, N electrons; the highest one over the k-points.
+    :param cbm: the next one; the lowest one over the k-points.
     :param witness: electrons that smearing has moved from the lowest N/2 states to those above; 0 for an insulator.
     """
 
@@ -23,26 +23,37 @@ class BandEdges:
 
     @property
     def gap(self) -> float:
-        """``cbm - vbm`` in eV, never negative because the energies are sorted."""
+        """``cbm - vbm`` in eV. Never negative at one k-point, where the energies are sorted; negative where bands of
+        several k-points overlap.
+        """
         return self.cbm - self.vbm
 
 
-def band_edges(energies: NDArray[np.float64], occupations: NDArray[np.float64], electrons: int) -> BandEdges:
-    """Count electrons into the states of one k-point.
+def band_edges(
+    energies: NDArray[np.float64],
+    occupations: NDArray[np.float64],
+    electrons: int,
+    weights: NDArray[np.float64] | None = None,
+) -> BandEdges:
+    """Count electrons into the states of each k-point.
 
-    :param energies: shape (states,), eV, any order.
-    :param occupations: shape (states,), in electrons (0 to 2) or in units of a full state (0 to 1).
+    :param energies: shape (states,) or (kpoints, states), eV, any order.
+    :param occupations: same shape, in electrons (0 to 2) or in units of a full state (0 to 1).
     :param electrons: number of electrons, even.
+    :param weights: shape (kpoints,), any sum; equal ones unless given.
     :raises ValueError: if the number of electrons is odd or there is no empty state.
     """
     if electrons % 2:
         raise ValueError(f"{electrons} electrons are odd: a spin-unpolarised gap is not defined.")
     half = electrons // 2
-    if len(energies) <= half:
-        raise ValueError(f"{len(energies)} states hold no empty one above {electrons} electrons; raise nbnd.")
-    order = np.argsort(energies, kind="stable")
-    levels = energies[order]
+    energies, occupations = np.atleast_2d(energies), np.atleast_2d(occupations)
+    if energies.shape[1] <= half:
+        raise ValueError(f"{energies.shape[1]} states hold no empty one above {electrons} electrons; raise nbnd.")
+    share = np.ones(len(energies)) if weights is None else np.asarray(weights, dtype=float)
+    share = share / share.sum()
+    order = np.argsort(energies, axis=1, kind="stable")
+    levels = np.take_along_axis(energies, order, axis=1)
     # pw.x counts a full state as 1 or as 2, depending on who parsed it; the sum says which.
-    filled = occupations[order] * (electrons / occupations.sum())
-    moved = float(np.sum(2.0 - filled[:half]))
-    return BandEdges(float(levels[half - 1]), float(levels[half]), max(0.0, moved))
+    filled = np.take_along_axis(occupations, order, axis=1) * (electrons / float(share @ occupations.sum(axis=1)))
+    moved = float(share @ np.sum(2.0 - filled[:, :half], axis=1))
+    return BandEdges(float(levels[:, half - 1].max()), float(levels[:, half].min()), max(0.0, moved))

@@ -13,12 +13,25 @@ from ..calculations.md import DEFAULTS
 from ..calculations.trajectory import select_frames
 from ..calculations.verdict import pair_verdict
 from ..data.mlip import MlipData
+from ..interfaces.registry import recipe_elements
 from .gap import GapWorkChain, load_pseudos
 from .md import MlipMdWorkChain
-from .protocols import load_protocol
+from .properties import CODE_NAMES, check_properties
+from .pseudos import gap_settings
 
 LABELS = ("campaign", "interface", "mlip", "seed", "fingerprint")
 GROUP_PREFIX = "falsemetal/"
+
+
+def validate_inputs(inputs: Any, _: object) -> str | None:
+    """A sentence on what is wrong with the gap's properties, or None: before the MD, not after it."""
+    if "gap" not in inputs:
+        return None
+    try:
+        check_properties(inputs["gap"].get_dict(), {name for name in CODE_NAMES if name in inputs})
+    except ValueError as error:
+        return f"gap: {error}"
+    return None
 
 
 class PairWorkChain(WorkChain):
@@ -42,6 +55,9 @@ class PairWorkChain(WorkChain):
         spec.input("gap", valid_type=orm.Dict, help="Settings of a gap protocol.")
         spec.input("pw_code", valid_type=orm.AbstractCode)
         spec.input("pw_options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")
+        for name in CODE_NAMES:
+            spec.input(name, valid_type=orm.AbstractCode, required=False, help="For the gap's properties.")
+        spec.inputs.validator = validate_inputs
         spec.outline(
             cls.label,
             cls.build,
@@ -78,6 +94,7 @@ class PairWorkChain(WorkChain):
         protocol: str | None = None,
         overrides: dict[str, Any] | None = None,
         labels: dict[str, Any] | None = None,
+        codes: dict[str, orm.AbstractCode] | None = None,
     ) -> ProcessBuilder:
         """A builder with the defaults of every stage.
 
@@ -86,6 +103,9 @@ class PairWorkChain(WorkChain):
         :param protocol: gap protocol.
         :param overrides: dictionaries ``md``, ``md_options``, ``selection``, ``gap``, ``pw_options`` with other values.
         :param labels: any of ``LABELS``.
+        :param codes: ``projwfc_code``, ``pp_code``, ``average_code``: what the gap protocol's ``properties`` need.
+        :raises ValueError: if a protocol, a key or a property is not known, a property's code is missing, or family,
+            functional and cutoffs do not fit (:class:`.pseudos.DftError`).
         """
         given = {key: dict(value) for key, value in (overrides or {}).items()}
         names = {"campaign": "", "interface": recipe, "mlip": mlip.label, "seed": seed, "fingerprint": ""}
@@ -98,9 +118,12 @@ class PairWorkChain(WorkChain):
         builder.md_options = orm.Dict(given.get("md_options", {}))
         defaults = {"stratified": 3, "uniform": 1, "strata": 3, "start": 1.0, "seed": seed, "equilibration": "auto"}
         builder.selection = orm.Dict({**defaults, **given.get("selection", {})})
-        builder.gap = orm.Dict(load_protocol("gap", protocol, given.get("gap")))
+        builder.gap = orm.Dict(gap_settings(protocol, given.get("gap"), recipe_elements(recipe, parameters)))
         builder.pw_code = pw_code
         builder.pw_options = orm.Dict(given.get("pw_options", {}))
+        check_properties(builder.gap.get_dict(), set(codes or {}))
+        for name, node in (codes or {}).items():
+            builder[name] = node
         return builder
 
     def label(self) -> None:
@@ -119,6 +142,13 @@ class PairWorkChain(WorkChain):
         except Exception as error:
             return self.exit_codes.ERROR_INTERFACE.format(message=str(error))
         self.ctx.structure, self.ctx.info = built["structure"], built["info"]
+        metal = built["info"].get_dict().get("metal_indices", [])
+        codes = {name for name in CODE_NAMES if name in self.inputs}
+        try:
+            check_properties(self.inputs.gap.get_dict(), codes, bool(metal))
+        except ValueError as error:
+            return self.exit_codes.ERROR_INTERFACE.format(message=str(error))
+        self.ctx.substrate = {"substrate": orm.List(metal)} if metal else {}
         self.out("interface", self.ctx.structure)
         self.out("interface_info", self.ctx.info)
         return None
@@ -180,6 +210,8 @@ class PairWorkChain(WorkChain):
                 "code": self.inputs.pw_code,
                 "pseudos": load_pseudos(settings["pseudo_family"], frame),
                 "options": self.inputs.pw_options,
+                **{name: self.inputs[name] for name in CODE_NAMES if name in self.inputs},
+                **self.ctx.substrate,
                 "metadata": {"call_link_label": f"gap_{key}"},
             }
             submitted[f"gap_{key}"] = self.submit(GapWorkChain, **inputs)

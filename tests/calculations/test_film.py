@@ -93,7 +93,7 @@ def test_evaporated_molecule_keeps_its_vacuum() -> None:
 def test_nothing_lies_where_the_sawtooth_falls(protocol: str, height: float) -> None:
     settings = load_protocol("gap", protocol)
     film = prepared(shifted(height, wrap=True), settings["vacuum"])
-    system = pw_parameters(settings, 64)["SYSTEM"]
+    system = pw_parameters(settings, 64, 0.001)["SYSTEM"]
     begin, width = system["emaxpos"], system["eopreg"]
     share = (film.get_scaled_positions()[:, 2] - begin) % 1.0
     # Ångströms from the falling region to the nearest atom, on either side: electrons spill some 3 Å out.

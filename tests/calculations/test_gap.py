@@ -20,7 +20,8 @@ OUTPUT = {
     "total_number_of_scf_iterations": 13,
     "wall_time_seconds": 42.5,
 }
-LIMITS = {"metallic_gap": 0.2, "metallic_witness": 0.01, "attempt": 2}
+COST = {"attempt": 2, "wall_seconds": 55.0, "scf_iterations": 24, "degauss": 0.003}
+LIMITS = {"metallic_gap": 0.2, "metallic_witness": 0.01, **COST}
 
 
 def xml(dipole: float | None) -> str:
@@ -56,8 +57,8 @@ def test_result_holds_the_record_and_the_run() -> None:
     found = result()
     assert found.items() >= RECORD.items()
     assert (found["gap"], found["vbm"], found["cbm"]) == pytest.approx((4.0, -2.0, 2.0))
-    assert (found["fermi"], found["energy"], found["wall_seconds"]) == (-1.5, -3750.25, 42.5)
-    assert (found["scf_iterations"], found["attempt"]) == (13, 2)
+    assert (found["fermi"], found["energy"]) == (-1.5, -3750.25)
+    assert found.items() >= COST.items()
     assert (found["exit_code"], found["exit_message"]) == (0, "")
     assert found["metallic"] is False
 
@@ -93,7 +94,7 @@ def test_run_without_dipole_correction_is_refused(content: str) -> None:
 
 
 def test_failed_result_has_the_same_keys_and_no_values() -> None:
-    failure = {"exit_code": 410, "exit_message": "not converged", "wall_seconds": 12.0, "attempt": 3}
+    failure = {"exit_code": 410, "exit_message": "not converged", **COST, "gap_bound": 0.4, "functional": "PBE"}
     failed = failed_result(orm.Dict(RECORD), orm.Dict(failure)).get_dict()
     assert set(failed) == set(result())
     assert all(failed[key] is None for key in (*UNKNOWN, "energy"))

@@ -82,8 +82,10 @@ CHANGES: list[tuple[str, Any]] = [
     ("selection/strata", 4),
     ("selection/start", 3.0),
     ("gap/protocol", "standard"),
+    ("gap/properties", ["layers"]),
     ("gap/overrides", {"pw": {"ecutwfc": 40}}),
     ("gap/pseudo_family", "mine"),
+    ("gap/functional", "revPBE"),
 ]
 
 

@@ -81,6 +81,9 @@ WRONG_VALUES: list[tuple[str, Any, str, list[str]]] = [
     ("selection", {"stratified": 0, "uniform": 0}, "selection.stratified", ["no frame", "at least 1"]),
     ("selection/strta", 5, "selection.strta", ["unknown key", "`strata`"]),
     ("gap/protocol", "slow", "gap.protocol", ["'slow'", "'fast' or 'standard'"]),
+    ("gap/properties", ["laers"], "gap.properties.0", ["'laers'", "'layers' or 'potential'"]),
+    ("gap/properties", "layers", "gap.properties", ["a list", "besides its gap"]),
+    ("gap/properties", ["layers", "layers"], "gap.properties.1", ["twice", "once"]),
     ("gap/ranks", 3, "gap.ranks", ["slots is 2", "3 slots"]),
     ("gap/ecut", 3, "gap.ecut", ["unknown key", "overrides"]),
     ("slots", 0, "slots", ["too small", "at least 1"]),
@@ -172,6 +175,11 @@ def test_good_file(good: dict[str, Any], write: Callable[[Any], Path]) -> None:
     assert campaign.interfaces["film24"].elements() == {"H", "O"}
     assert campaign.md == MdSettings(steps=10000)
     assert campaign.md.frames_from(2.0) == 81  # 2.0, 2.1, ... 10.0 ps
+
+
+def test_order_of_properties_does_not_matter(good: dict[str, Any]) -> None:
+    asked = parse_campaign(put(good, "gap/properties", ["potential", "layers"])).gap.properties
+    assert asked == ["layers", "potential"]
 
 
 def test_md_overrides_are_merged(good: dict[str, Any]) -> None:

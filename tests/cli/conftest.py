@@ -25,7 +25,8 @@ class Home:
     @property
     def environment(self) -> dict[str, str]:
         """This process's environment, without what would lead to another profile or pw.x."""
-        unwanted = ("AIIDA_PROFILE", "FALSEMETAL_PW", "FALSEMETAL_PROJWFC")
+        paths = ("FALSEMETAL_PW", "FALSEMETAL_PROJWFC", "FALSEMETAL_PP", "FALSEMETAL_AVERAGE")
+        unwanted = ("AIIDA_PROFILE", *paths)
         inherited = {key: value for key, value in os.environ.items() if key not in unwanted}
         return {**inherited, "AIIDA_PATH": str(self.folder), "COLUMNS": "200", **self.changes}
 

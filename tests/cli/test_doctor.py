@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from aiida_falsemetal.cli.doctor import version_finding
+from aiida_falsemetal.cli import doctor
+from aiida_falsemetal.cli.doctor import judge_blas, version_finding
 from aiida_falsemetal.cli.environment import package_version
 
 from .conftest import Home
@@ -24,11 +25,12 @@ def findings(home: Home, code: int) -> dict[str, dict[str, Any]]:
 @pytest.mark.qe
 def test_all_is_well_after_setup(home: Home) -> None:
     found = findings(home, code=0)
-    assert [row for row in found.values() if row["state"] not in ("OK", "note")] == []
+    assert [row for row in found.values() if row["state"] not in ("OK", "note", "warn")] == []
     for what in ("Python", "packmol", "pw.x", "projwfc.x", "BLAS of pw.x", "mpirun", "torch threads", "disk"):
         assert what in found
     for what in ("profile", "broker", "daemon", "pseudopotentials", "code pw@localhost", "code projwfc@localhost"):
         assert found[what]["state"] == "OK", found[what]
+    assert "GFLOP/s on one core" in found["BLAS of pw.x"]["detail"]
     assert found["broker"]["detail"] == "core.zeromq"
     assert "does not run" in found["daemon"]["detail"]
     assert found["pseudopotentials"]["detail"].endswith("69 elements")
@@ -39,7 +41,7 @@ def test_all_is_well_after_setup(home: Home) -> None:
 def test_table_has_one_line_each(home: Home) -> None:
     lines = home.good("doctor").splitlines()
     assert len(lines) > 20
-    assert all(line.split()[0] in ("OK", "note") for line in lines)
+    assert all(line.split()[0] in ("OK", "note", "warn") for line in lines)
 
 
 def test_without_a_profile_setup_is_the_remedy(empty_home: Home) -> None:
@@ -85,6 +87,41 @@ def test_version(version: str | None, tested: str | None, absent: str, state: st
     finding = version_finding("x", version, tested, "pip install x", absent)
     assert finding.state == state
     assert words in finding.detail
+
+
+REFERENCE = "/usr/lib/x86_64-linux-gnu/blas/libblas.so.3.11.0"
+BETTER = "/usr/lib/x86_64-linux-gnu/openblas-pthread/libblas.so.3"
+
+
+def test_reference_blas_is_a_warning_with_its_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "blas_speed", lambda _: 52.0)
+    finding = judge_blas(REFERENCE, 2.0, BETTER)
+    assert finding.state == "warn"
+    assert "2 GFLOP/s on one core, 26 times slower than" in finding.detail
+    assert "2.8 to 3 times as long" in finding.detail
+    # What is there has to be chosen, not installed.
+    assert f"update-alternatives --set libblas.so.3-x86_64-linux-gnu {BETTER}" in finding.detail
+    assert "apt-get" not in finding.detail
+
+
+def test_reference_blas_alone_is_to_be_replaced() -> None:
+    finding = judge_blas(REFERENCE, 2.0, None)
+    assert finding.state == "warn"
+    assert finding.detail.endswith("run `apt-get install -y libopenblas0-pthread`")
+
+
+@pytest.mark.parametrize(
+    ("library", "speed", "state"),
+    [
+        (BETTER, 52.0, "OK"),
+        (BETTER, None, "OK"),
+        ("/usr/lib64/libflexiblas.so.3", 40.0, "OK"),
+        ("/usr/lib64/libflexiblas.so.3", 2.0, "warn"),
+        (REFERENCE, None, "warn"),
+    ],
+)
+def test_blas_is_judged_by_name_and_speed(library: str, speed: float | None, state: str) -> None:
+    assert judge_blas(library, speed, None).state == state
 
 
 def test_checks_do_not_write_where_the_user_is(tmp_path: Path) -> None:

@@ -53,6 +53,22 @@ def test_espresso_is_found_by_option_then_variable_then_path(path: Path, monkeyp
     assert environment.espresso({"pw.x": third}, False, silent)["pw.x"] == third
 
 
+def test_optional_programs_are_looked_for_beside_projwfc(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in environment.OPTIONAL.values():
+        monkeypatch.delenv(variable, raising=False)
+    projwfc = program(tmp_path / "projwfc.x")
+    assert environment.optional_espresso(projwfc) == {}
+    program(path / "pp.x")
+    assert environment.optional_espresso(projwfc) == {"pp.x": path / "pp.x"}
+    program(tmp_path / "pp.x"), program(tmp_path / "average.x")
+    beside = {"pp.x": tmp_path / "pp.x", "average.x": tmp_path / "average.x"}
+    assert environment.optional_espresso(projwfc) == beside
+    monkeypatch.setenv("FALSEMETAL_PP", str(program(tmp_path / "mine")))
+    assert environment.optional_espresso(projwfc) == {**beside, "pp.x": tmp_path / "mine"}
+
+
 @pytest.mark.parametrize(("root", "prefix"), [(True, "`apt-get update"), (False, "`sudo apt-get update")])
 def test_missing_message_is_the_line_to_run(
     root: bool, prefix: str, path: Path, monkeypatch: pytest.MonkeyPatch
@@ -193,3 +209,48 @@ def test_module_needs_no_installed_package() -> None:
     done = subprocess.run(line, capture_output=True, text=True, check=True, env={**os.environ})
     tops = {name.split(".")[0] for name in json.loads(done.stdout)}
     assert {name for name in tops if name not in sys.stdlib_module_names} == {"__main__", "aiida_falsemetal"}
+
+
+@pytest.mark.qe
+def test_speed_of_the_real_blas_is_measured() -> None:
+    library = environment.linked_blas(Path(str(environment.find_executable("pw.x"))))
+    speed = environment.blas_speed(str(library))
+    assert speed is not None and 0.1 < speed < 1000
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a library", b"\x7fELF broken"])
+def test_library_that_cannot_be_loaded_has_no_speed(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "libblas.so.3"
+    if content is not None:
+        path.write_bytes(content)
+    assert environment.blas_speed(str(path)) is None
+
+
+def test_library_that_is_no_blas_has_no_speed() -> None:
+    assert environment.blas_speed("libc.so.6") is None
+
+
+def test_measuring_leaves_the_choice_of_kernels_to_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+
+    def run(*_: object, env: dict[str, str], **__: object) -> subprocess.CompletedProcess[str]:
+        seen.update(env)
+        return subprocess.CompletedProcess([], 0, "12.5\n", "")
+
+    monkeypatch.setattr(environment.subprocess, "run", run)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert environment.blas_speed("x") == 12.5
+    assert (seen["OPENBLAS_CORETYPE"], seen["OMP_NUM_THREADS"]) == ("Haswell", "1")
+    monkeypatch.delenv("OPENBLAS_CORETYPE")
+    seen.clear()
+    environment.blas_speed("x")
+    assert "OPENBLAS_CORETYPE" not in seen
+
+
+def test_optimized_blas_beside_the_reference_one(tmp_path: Path) -> None:
+    for folder in ("blas", "openblas-pthread"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "libblas.so.3").write_bytes(b"")
+    found = environment.optimized_blas(str(tmp_path / "blas" / "libblas.so.3"))
+    assert found == str(tmp_path / "openblas-pthread" / "libblas.so.3")

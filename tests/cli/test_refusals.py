@@ -36,6 +36,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no vacuum": ({"interfaces": {"film24": {**FILM, "vacuum": None}}}, "interfaces.film24.vacuum"),
     "unknown override": ({"gap": {"overrides": {"ecutwfcc": 30.0}}}, "gap.overrides"),
     "override of another type": ({"gap": {"overrides": {"ecutwfc": "high"}}}, "gap.overrides.ecutwfc"),
+    "unknown functional": ({"gap": {"functional": "revPEB"}}, "gap.functional"),
+    "functional of another type": ({"gap": {"functional": 3}}, "gap.functional"),
+    "family not installed": ({"gap": {"pseudo_family": "none"}}, "gap.pseudo_family"),
+    "unknown functional as override": ({"gap": {"overrides": {"functional": "x"}}}, "gap.overrides.functional"),
+    "cutoff of the density too small": ({"gap": {"overrides": {"ecutrho": 90.0}}}, "gap.overrides.ecutrho"),
+    "cutoff of the density no number": ({"gap": {"overrides": {"ecutrho": "high"}}}, "gap.overrides.ecutrho"),
     "vacuum of nothing": ({"interfaces": {"film24": {**FILM, "vacuum": 0.0}}}, "interfaces.film24.vacuum"),
 }
 

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.qe
 CODES = {
     "pw": "quantumespresso.pw",
     "projwfc": "quantumespresso.projwfc",
+    "pp": "falsemetal.potential",
+    "average": "falsemetal.potential",
     "python-mlip": "falsemetal.md",
 }
 INVENTORY = """

@@ -13,7 +13,14 @@ from aiida import orm
 from aiida_falsemetal.query.rows import EXTRAS, RESULT_KEYS, frame_rows, latest_pairs, pair_rows, pair_series
 from tests.data import nodes
 
-RECORD = {"time_ps": 0.1, "Mz": 0.3, "Mz_per_area": 0.007, "expected_drop": 1.3, "stratum": 1, "probability": 0.5}
+RECORD: dict[str, Any] = {
+    "time_ps": 0.1,
+    "Mz": 0.3,
+    "Mz_per_area": 0.007,
+    "expected_drop": 1.3,
+    "stratum": 1,
+    "probability": 0.5,
+}
 GEOMETRY = {"area": 42.25, "thickness": 5.7, "vacuum": 20.0}
 INFO = {**GEOMETRY, "molecules": [[0, 1, 2], [3, 4, 5]]}
 
@@ -76,6 +83,17 @@ def test_frame_row_of_a_result(graph: Graph) -> None:
     assert (row["pair_pk"], row["gap_pk"], row["result_pk"]) == (pair.pk, gap.pk, gap.outputs.result.pk)
     # The last attempt is the one that gave the result.
     assert row["pw_pk"] == jobs[-1].pk
+
+
+def test_energy_of_the_mlip_is_a_column_and_none_in_older_results(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = graph.pair(exit_status=None)
+    graph.gap(pair, 100)
+    monkeypatch.setitem(RECORD, "energy_mlip", -12.5)
+    graph.gap(pair, 200)
+    graph.gap(pair, 300, exit_status=None)  # runs: only the record is known
+    assert [row["energy_mlip"] for row in frame_rows(graph.campaign)] == [None, -12.5, -12.5]
 
 
 def test_every_frame_that_was_asked_for_is_a_row(graph: Graph) -> None:

@@ -1,4 +1,4 @@
-"""The ladder of attempts: climbed one by one, and a frame that no attempt saves still has a result."""
+"""The ladder of smearings in the workchain, and a frame that no rung saves still has a result."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.common.links import LinkType
 from aiida.plugins import DataFactory, WorkflowFactory
 
 from aiida_falsemetal.workflows.gap import GapWorkChain, load_pseudos
@@ -34,32 +35,38 @@ def pseudo(element: str, valence: float) -> Any:
 def runs(aiida_localhost: orm.Computer) -> Callable[..., orm.WorkChainNode]:
     """Makes finished PwBaseWorkChains: ``code`` 0 with bands, else a failed job with that exit code."""
 
-    def make(code: int, seconds: float = 10.0) -> orm.WorkChainNode:
-        if code:
-            base = nodes.workchain("quantumespresso.pw.base", exit_status=300, exit_message="unrecoverable")
-            outputs = {"output_parameters": orm.Dict({"wall_time_seconds": seconds})}
-            nodes.calculation("quantumespresso.pw", aiida_localhost, {}, outputs, base, code, f"pw.x said {code}")
-            return base
-        bands = orm.BandsData()
-        bands.set_kpoints([[0.0, 0.0, 0.0]])
-        energies = np.concatenate([np.linspace(-20, -2, 32), np.linspace(2.5, 5, 8)])
-        bands.set_bands(energies[None], units="eV", occupations=np.repeat([2.0, 0.0], [32, 8])[None])
-        retrieved = orm.FolderData()
-        retrieved.base.repository.put_object_from_bytes(xml(0.5).encode(), "data-file-schema.xml")
-        outputs = {"output_band": bands, "output_parameters": orm.Dict(OUTPUT), "retrieved": retrieved}
-        return nodes.workchain("quantumespresso.pw.base", outputs=outputs)
+    def make(code: int, moved: float = 0.0, gap: float = 4.5) -> orm.WorkChainNode:
+        base = nodes.workchain("quantumespresso.pw.base", exit_status=300 if code else 0, exit_message="unrecoverable")
+        outputs: dict[str, Any] = {"output_parameters": orm.Dict(OUTPUT)}
+        if not code:
+            bands = orm.BandsData()
+            bands.set_kpoints([[0.0, 0.0, 0.0]])
+            energies = np.concatenate([np.linspace(-20, -2, 32), -2 + gap + np.linspace(0, 3, 8)])
+            occupations = np.repeat([2.0, 0.0], [32, 8])
+            occupations[31:33] = 2.0 - moved, moved
+            bands.set_bands(energies[None], units="eV", occupations=occupations[None])
+            retrieved = orm.FolderData()
+            retrieved.base.repository.put_object_from_bytes(xml(0.5).encode(), "data-file-schema.xml")
+            remote = orm.RemoteData(remote_path="/nowhere", computer=aiida_localhost)
+            outputs.update(output_band=bands, retrieved=retrieved, remote_folder=remote)
+        nodes.calculation("quantumespresso.pw", aiida_localhost, {}, outputs, base, code, f"pw.x said {code}")
+        if not code:
+            for name, data in outputs.items():
+                data.base.links.add_incoming(base, LinkType.RETURN, name)
+        return base
 
     return make
 
 
 @pytest.fixture
 def go(drive: Callable[..., Driven], runs: Callable[..., orm.WorkChainNode], aiida_code_installed: Any) -> Go:
-    """Runs the workchain; each argument is the exit code of one attempt."""
+    """Runs the workchain; each argument is a run: its exit code, or what :func:`runs` is to make of it."""
 
-    def go(*codes: int, record: dict[str, Any] | None = RECORD, **changes: Any) -> Driven:
+    def go(*answers: int | dict[str, float], record: dict[str, Any] | None = RECORD, **changes: Any) -> Driven:
         def answer(number: int, _: Any) -> orm.WorkChainNode:
-            assert number < len(codes), f"attempt {number + 1} was not expected"
-            return runs(codes[number], seconds=10.0 * (number + 1))
+            assert number < len(answers), f"run {number + 1} was not expected"
+            what = answers[number]
+            return runs(what) if isinstance(what, int) else runs(0, **what)
 
         structure, _ = nodes.film_nodes()
         return drive(
@@ -104,42 +111,88 @@ def test_pw_gets_the_film_and_inputs_that_it_accepts(go: Go) -> None:
     driven.check_inputs()
 
 
-def test_each_attempt_is_the_protocol_with_its_own_changes(go: Go) -> None:
-    driven = go(410, 410, 0)
+METAL = {"moved": 0.05, "gap": 0.1}
+
+
+def rungs(driven: Driven) -> list[float]:
+    return [parameters(driven, number)["SYSTEM"]["degauss"] for number in range(len(driven.submitted))]
+
+
+def test_open_gap_needs_one_run(go: Go) -> None:
+    driven = go(0)
+    assert rungs(driven) == [0.01]
+    assert driven.outputs["result"].get_dict().items() >= {"degauss": 0.01, "scf_iterations": 13}.items()
+
+
+def test_closed_gap_goes_down_the_ladder_from_the_density_above(go: Go) -> None:
+    driven = go(METAL, METAL, METAL)
     assert driven.node.is_finished_ok
-    settings = load_protocol("gap", "fast")
-    for number, attempt in enumerate(settings["attempts"]):
-        wanted = {**settings, **attempt}
-        given = parameters(driven, number)
-        for key in ("mixing_beta", "mixing_ndim", "electron_maxstep"):
-            assert given["ELECTRONS"][key] == wanted[key]
-        assert given["SYSTEM"]["degauss"] == wanted["degauss"]
-        # From scratch: the density of a run that sloshed charge is a worse start than atoms.
-        assert "parent_folder" not in driven.submitted[number][1]["pw"]
-    assert driven.outputs["result"]["attempt"] == 3
-    assert [inputs["metadata"]["call_link_label"] for _, inputs in driven.submitted] == [
-        "pw_attempt_1",
-        "pw_attempt_2",
-        "pw_attempt_3",
-    ]
+    assert rungs(driven) == [0.01, 0.003, 0.001]
+    for number, (_, inputs) in enumerate(driven.submitted):
+        assert inputs["metadata"]["call_link_label"] == f"pw_run_{number + 1}"
+        start = parameters(driven, number)["ELECTRONS"]
+        if number == 0:
+            assert "parent_folder" not in inputs["pw"]
+            assert "startingpot" not in start
+        else:
+            assert inputs["pw"]["parent_folder"].creator.caller.pk < driven.node.pk + 1000
+            assert (start["startingpot"], start["startingwfc"]) == ("file", "file")
+    found = driven.outputs["result"].get_dict()
+    assert found["metallic"] is True
+    # Cost is that of all runs.
+    assert found.items() >= {"attempt": 3, "scf_iterations": 39, "wall_seconds": 127.5, "degauss": 0.001}.items()
+    driven.check_inputs()
 
 
-def test_failed_last_attempt_leaves_a_result_without_gap(go: Go) -> None:
-    driven = go(305, 410, 541)
+def test_almost_open_gap_skips_the_rungs_between(go: Go) -> None:
+    assert rungs(go({"moved": 0.005, "gap": 1.8}, 0)) == [0.01, 0.001]
+
+
+def test_rung_that_fails_is_tried_half_way_with_calmer_mixing(go: Go) -> None:
+    driven = go(METAL, 410, METAL, METAL, METAL)
+    assert driven.node.is_finished_ok
+    rescue = load_protocol("gap", "fast")["rescues"][0]
+    half_way = (0.01 * 0.003) ** 0.5
+    assert rungs(driven) == pytest.approx([0.01, 0.003, half_way, 0.003, 0.001])
+    for key, value in rescue.items():
+        assert parameters(driven, 2)["ELECTRONS"][key] == value
+        assert parameters(driven, 3)["ELECTRONS"][key] != value
+    # From the first run, not from the one that failed.
+    starts = [inputs["pw"].get("parent_folder") for _, inputs in driven.submitted]
+    assert starts[1].uuid == starts[2].uuid != starts[3].uuid
+    assert "run 2 failed: pw.x said 410" in driven.report()
+
+
+def test_first_rung_that_fails_is_tried_with_more_smearing_from_atoms(go: Go) -> None:
+    driven = go(410, 0)
+    assert rungs(driven) == pytest.approx([0.01, 0.02])
+    assert "parent_folder" not in driven.submitted[1][1]["pw"]
+
+
+def test_frame_that_nothing_saves_has_a_result_with_a_bound(go: Go) -> None:
+    driven = go(METAL, 305, 410, 410, 541)
     assert driven.node.exit_status == 401
-    assert "after 3 attempts" in driven.node.exit_message
+    assert "in 5 runs" in driven.node.exit_message
     assert "pw.x said 541" in driven.node.exit_message
     assert set(driven.outputs) == {"film", "result"}
     found = driven.outputs["result"].get_dict()
     assert found.items() >= RECORD.items()
     assert (found["gap"], found["metallic"], found["dipole"]) == (None, None, None)
-    assert (found["exit_code"], found["exit_message"], found["attempt"]) == (541, "pw.x said 541", 3)
-    assert found["wall_seconds"] == 60.0
-    assert "attempt 2 failed: pw.x said 410" in driven.report()
+    assert (found["exit_code"], found["exit_message"], found["attempt"]) == (541, "pw.x said 541", 5)
+    assert found["gap_bound"] == pytest.approx(0.1)
+    assert found["wall_seconds"] == pytest.approx(5 * 42.5)
 
 
-def test_number_of_attempts_is_the_protocols(go: Go) -> None:
-    driven = go(410, attempts=[{}])
+def test_failed_runs_are_no_cache_sources(go: Go) -> None:
+    driven = go(410, rescues=[])
+    jobs = orm.QueryBuilder().append(orm.CalcJobNode, filters={"attributes.exit_status": 410}).all(flat=True)
+    assert jobs
+    assert not any(job.base.caching.is_valid_cache for job in jobs)
+    assert driven.outputs["result"]["gap_bound"] is None
+
+
+def test_number_of_runs_is_the_protocols(go: Go) -> None:
+    driven = go(410, rescues=[])
     assert driven.node.exit_status == 401
     assert len(driven.submitted) == 1
 
@@ -151,7 +204,7 @@ def test_frame_without_a_record_has_a_result(go: Go) -> None:
 def test_run_without_a_job_speaks_for_itself(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(nodes, "calculation", lambda *_: None)
-    driven = go(410, attempts=[{}])
+    driven = go(410, rescues=[])
     found = driven.outputs["result"].get_dict()
     assert (found["exit_code"], found["exit_message"]) == (300, "unrecoverable")
     assert found["wall_seconds"] == 0.0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aiida_falsemetal.workflows.gap import pw_options, pw_parameters
+from aiida_falsemetal.workflows.ladder import check_ladder
 from aiida_falsemetal.workflows.protocols import load_protocol
 
 
@@ -19,8 +20,8 @@ def test_default_protocol_is_named_in_the_settings() -> None:
 def test_override_replaces_one_key_and_nothing_is_shared() -> None:
     changed = load_protocol("gap", None, {"ecutwfc": 30.0})
     assert changed == {**load_protocol("gap"), "ecutwfc": 30.0}
-    changed["attempts"].append({})
-    assert len(load_protocol("gap")["attempts"]) == len(changed["attempts"]) - 1
+    changed["rescues"].append({})
+    assert len(load_protocol("gap")["rescues"]) == len(changed["rescues"]) - 1
 
 
 def test_unknown_protocol_and_key_are_refused_with_what_there_is() -> None:
@@ -30,16 +31,32 @@ def test_unknown_protocol_and_key_are_refused_with_what_there_is() -> None:
         load_protocol("gap", "fast", {"ecutwf": 30.0})
 
 
-def test_every_attempt_changes_only_known_keys() -> None:
+def test_every_protocol_has_a_ladder_that_passes_its_own_check() -> None:
     for name in ("fast", "standard"):
-        settings = load_protocol("gap", name)
-        assert settings["attempts"][0] == {}
-        for attempt in settings["attempts"]:
-            assert set(attempt) < set(settings)
+        check_ladder(load_protocol("gap", name))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"smearing": []}, "`smearing` must be"),
+        ({"smearing": 0.001}, "`smearing` must be"),
+        ({"smearing": [0.001, 0.01]}, "falling"),
+        ({"smearing": [0.01, 0.0]}, "greater than zero"),
+        ({"smearing": [0.01, True]}, "greater than zero"),
+        ({"rescues": {}}, "`rescues` must be"),
+        ({"rescues": [{"mixing_bta": 0.1}]}, "'mixing_bta'"),
+        ({"rescues": [{"degauss": 0.1}]}, "'degauss'"),
+        ({"moved_limit": -1}, "`moved_limit` must be"),
+    ],
+)
+def test_ladder_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_ladder(load_protocol("gap", "fast", changes))
 
 
 def parameters(electrons: int = 64, **changes: Any) -> dict[str, Any]:
-    return pw_parameters({**load_protocol("gap"), **changes}, electrons)
+    return pw_parameters({**load_protocol("gap"), **changes}, electrons, 0.003)
 
 
 def test_film_is_isolated_and_nothing_else_is_computed() -> None:
@@ -57,9 +74,9 @@ def test_sawtooth_falls_across_the_cells_face(sawtooth: float) -> None:
     assert system["emaxpos"] + 0.5 * system["eopreg"] == pytest.approx(1.0)
 
 
-def test_every_frame_has_the_same_smearing_and_an_empty_state() -> None:
+def test_every_frame_has_smearing_and_an_empty_state() -> None:
     system = parameters(64)["SYSTEM"]
-    assert (system["occupations"], system["smearing"], system["degauss"]) == ("smearing", "fermi-dirac", 0.001)
+    assert (system["occupations"], system["smearing"], system["degauss"]) == ("smearing", "fermi-dirac", 0.003)
     assert system["nbnd"] == 32 + 8
     # Norm-conserving pseudopotentials: the density holds squares of orbitals, no more.
     assert system["ecutrho"] == 4 * system["ecutwfc"]
