@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import numpy as np
 from aiida import engine, orm
 
 from aiida_falsemetal.cli.common import load_profile
@@ -52,6 +53,9 @@ PROPERTY_UNITS = {
     "stripped_drop": "V",
 }
 """Printed where there is a value."""
+
+LAYER_STEP = 2.0
+"""Å between two printed layers."""
 
 
 @click.command()
@@ -121,8 +125,21 @@ def main(
     click.echo(f"gap_of {result['gap_of']} what")
     click.echo(f"functional {result['functional']} name")
     click.echo(f"pk {node.pk} node")
+    if "layers" in outputs:
+        echo_layers(outputs["layers"])
     if result["property_message"]:
         raise click.ClickException(f"GapWorkChain<{node.pk}>: {result['property_message']}")
+
+
+def echo_layers(layers: orm.ArrayData) -> None:
+    """Bottom to top, eV: local band edges and the mean energy of the occupied states, whose slope is the field."""
+    names = ("vbm", "cbm", "centre")
+    z, *columns = (layers.get_array(name) for name in ("z", *names))
+    step = max(1, round(LAYER_STEP / (z[1] - z[0])))
+    for place in range(0, len(z), step):
+        found = {name: column[place] for name, column in zip(names, columns, strict=True) if np.isfinite(column[place])}
+        if found:
+            click.echo(f"layer {z[place]:+.1f} A  " + "  ".join(f"{name} {value:.2f}" for name, value in found.items()))
 
 
 if __name__ == "__main__":

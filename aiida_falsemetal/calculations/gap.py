@@ -18,6 +18,8 @@ STRIPPED_KEYS = ("stripped_vbm", "stripped_cbm", "stripped_gap", "stripped_drop"
 """What the run of the solvent without its substrate adds; energies in eV on that run's own scale."""
 PROPERTY_KEYS = ("gap_of", *LAYER_KEYS, *SOLVENT_KEYS, *STRIPPED_KEYS, *POTENTIAL_KEYS)
 """Keys of the properties: None where they were not asked for, or failed."""
+NO_SOLVENT_EDGES = 402
+"""Exit code of a frame whose gap was lost with the projections: that of a solvent on a metal."""
 COUNTED = ("gap", "vbm", "cbm", "witness", "metallic")
 """Keys that counting all electrons gives."""
 UNKNOWN = (*COUNTED, "fermi", "dipole", "drop", *PROPERTY_KEYS)
@@ -57,25 +59,25 @@ def frame_result(
     cell = structure.get_ase().cell.array
     area = float(np.linalg.norm(np.cross(cell[0], cell[1])))
     dipole = read_dipole(retrieved.base.repository.get_object_content("data-file-schema.xml"))
-    return orm.Dict(
-        {
-            **record.get_dict(),
-            **dict.fromkeys(PROPERTY_KEYS),
-            **counted,
-            "fermi": float(parsed["fermi_energy"]),
-            "dipole": dipole,
-            "drop": dipole / (EPS0 * area),
-            "energy": float(parsed["energy"]),
-            **{key: given[key] for key in ("scf_iterations", "wall_seconds", "attempt", "degauss")},
-            "gap_bound": None,
-            "exit_code": 0,
-            "exit_message": "",
-            "functional": given.get("functional"),
-            "gap_of": gap_of,
-            "property_message": given.get("property_message", ""),
-            **_scalars(properties),
-        }
-    )
+    found: dict[str, Any] = {
+        **record.get_dict(),
+        **dict.fromkeys(PROPERTY_KEYS),
+        **counted,
+        "fermi": float(parsed["fermi_energy"]),
+        "dipole": dipole,
+        "drop": dipole / (EPS0 * area),
+        "energy": float(parsed["energy"]),
+        **{key: given[key] for key in ("scf_iterations", "wall_seconds", "attempt", "degauss")},
+        "gap_bound": None,
+        "functional": given.get("functional"),
+        "gap_of": gap_of,
+        "property_message": given.get("property_message", ""),
+        **_scalars(properties),
+    }
+    # A solvent whose projections failed has no gap: not a success, and counted by a code of its own.
+    lost = found["gap"] is None
+    message = f"the solvent has no edges: {found['property_message']}" if lost else ""
+    return orm.Dict({**found, "exit_code": NO_SOLVENT_EDGES if lost else 0, "exit_message": message})
 
 
 def _counted(bands: orm.BandsData, electrons: int, given: dict[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from typing import Any
 from .check import ResolvedModel
 from .schema import Campaign
 
-FINGERPRINT_VERSION = 1
-"""Raised when the meaning of a setting changes, so that old results are not taken for new ones."""
+FINGERPRINT_VERSION = 2
+"""Raised when the meaning of a setting changes, so that old results are not taken for new ones.
 
-LATER = ("properties", "functional")
-"""Keys of ``gap`` that came later: not in the fingerprint where empty, so that results from before stay in force."""
+2: ``gap`` has a ladder of smearings in place of one width, and a ``pseudo_family`` other than the protocol's brings its
+own cutoffs.
+"""
 
 RESOURCES = {"md": ("walltime", "threads"), "gap": ("ranks",)}
 """Settings that change how long a result takes and not what it means."""
@@ -72,7 +73,7 @@ class Pair:
             "kwargs": self.kwargs,
             "md": _without(self.md, RESOURCES["md"]),
             "selection": self.selection,
-            "gap": _without(self.gap, RESOURCES["gap"] + tuple(key for key in LATER if not self.gap.get(key))),
+            "gap": _without(self.gap, RESOURCES["gap"]),
             "seed": self.seed,
         }
         return hashlib.sha256(canonical(content).encode("ascii")).hexdigest()

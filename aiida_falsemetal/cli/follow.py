@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ..names import ENDED
 from ..query.progress import PairProgress, campaign_progress, time_left
 
 POLL_SECONDS = 4.0
@@ -76,12 +77,10 @@ def _active(campaign: str) -> bool:
     """Whether a ScreenWorkChain or a pair of the campaign has not ended."""
     from aiida import orm
 
-    from .submit import TERMINAL
-
     query = orm.QueryBuilder()
     query.append(
         orm.WorkChainNode,
-        filters={"extras.falsemetal_campaign": campaign, "attributes.process_state": {"!in": list(TERMINAL)}},
+        filters={"extras.falsemetal_campaign": campaign, "attributes.process_state": {"!in": list(ENDED)}},
     )
     return bool(query.count())
 

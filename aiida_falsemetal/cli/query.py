@@ -9,7 +9,7 @@ import click
 
 from .common import format_option, load_profile, print_rows, results_folder
 
-FRAME_COLUMNS = [
+TABLE_COLUMNS = [
     "interface",
     "mlip",
     "seed",
@@ -24,8 +24,7 @@ FRAME_COLUMNS = [
     "pw_pk",
     "pair_pk",
 ]
-
-
+"""Of a frame's row, what the table has room for; JSON and CSV have all of it."""
 DFT_KEYS = (
     "protocol",
     "functional",
@@ -33,7 +32,7 @@ DFT_KEYS = (
     "ecutwfc",
     "ecutrho",
     "conv_thr",
-    "degauss",
+    "smearing",
     "vacuum",
     "metallic_gap_eV",
     "metallic_witness",
@@ -48,25 +47,19 @@ DFT_KEYS = (
 def query(campaign: str | None, all_runs: bool, form: str) -> None:
     """One row a frame."""
     load_profile()
-    rows = current_frames(campaign) if not all_runs else _frames(campaign)
-    if form == "table":
-        print_rows(rows, form, FRAME_COLUMNS)
-    else:
-        print_rows(rows, form)
-
-
-def _frames(campaign: str | None) -> list[dict[str, Any]]:
     from ..query.rows import frame_rows
 
-    return frame_rows(campaign)
+    rows = frame_rows(campaign) if all_runs else current_rows(campaign)[0]
+    print_rows(rows, form, TABLE_COLUMNS if form == "table" else None)
 
 
-def current_frames(campaign: str | None) -> list[dict[str, Any]]:
-    """Rows of the pairs that count, see :func:`aiida_falsemetal.query.rows.latest_pairs`."""
-    from ..query.rows import latest_pairs, pair_rows
+def current_rows(campaign: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of the frames and of the pairs that count, see :func:`aiida_falsemetal.query.rows.latest_pairs`."""
+    from ..query.rows import frame_rows, latest_pairs, pair_rows
 
-    counted = {pair["pair_pk"] for pair in latest_pairs(pair_rows(campaign))}
-    return [row for row in _frames(campaign) if row["pair_pk"] in counted]
+    pairs = latest_pairs(pair_rows(campaign))
+    counted = {pair["pair_pk"] for pair in pairs}
+    return [row for row in frame_rows(campaign) if row["pair_pk"] in counted], pairs
 
 
 @click.command()
@@ -79,8 +72,8 @@ def status(campaign: str | None, form: str) -> None:
     from ..query.rows import latest_pairs, pair_rows
 
     pairs = latest_pairs(pair_rows(campaign))
-    if campaign is not None and not pairs:
-        raise click.ClickException(f"no campaign {campaign!r} in this profile; `falsemetal status` lists them.")
+    if campaign is not None:
+        _refuse_unknown(campaign, pairs)
     stages = {
         (name, item.interface, item.mlip, item.seed): item
         for name in sorted({pair["campaign"] for pair in pairs})
@@ -102,44 +95,47 @@ def status(campaign: str | None, form: str) -> None:
     print_rows(rows, form)
 
 
+def _refuse_unknown(campaign: str, pairs: list[dict[str, Any]]) -> None:
+    """Refuse a campaign that has no pairs.
+
+    :raises click.ClickException: naming it.
+    """
+    if not pairs:
+        raise click.ClickException(f"no campaign {campaign!r} in this profile; `falsemetal status` lists them.")
+
+
 @click.command()
 @click.argument("campaign")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Folder; results/CAMPAIGN by default.")
 def report(campaign: str, output: Path | None) -> None:
     """Write report.html, results.json and results.csv of CAMPAIGN."""
     load_profile()
-    click.echo(write_report(campaign, output or results_folder(campaign)))
+    click.echo(write_report(campaign, output or results_folder(campaign), *current_rows(campaign)))
 
 
-def write_report(campaign: str, folder: Path) -> Path:
+def write_report(campaign: str, folder: Path, rows: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> Path:
     """Write the report of a campaign from the graph; returns the path of the page.
 
+    :param rows: its frames and
+    :param pairs: its pairs, see :func:`current_rows`.
     :raises click.ClickException: if the profile has no such campaign.
     """
-    from ..query.rows import latest_pairs, pair_rows, pair_series
+    from ..query.rows import pair_series
     from ..report import build_report
 
-    pairs = latest_pairs(pair_rows(campaign))
-    if not pairs:
-        raise click.ClickException(f"no campaign {campaign!r} in this profile; `falsemetal status` lists them.")
-    rows = current_frames(campaign)
+    _refuse_unknown(campaign, pairs)
     series = pair_series([pair["pair_pk"] for pair in pairs])
     return build_report(folder, campaign, rows, pairs, series, _settings(pairs))
 
 
 def _settings(pairs: list[dict[str, Any]]) -> dict[str, Any]:
     """Versions and dates for the page's header. The date is the graph's, so that the same graph gives the same page."""
-    import importlib.metadata
-
     from aiida import orm
 
+    from .environment import package_version
+
     names = ("aiida-falsemetal", "aiida-core", "aiida-quantumespresso", "ase", "mace-torch", "openmm")
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+    versions = {name: version for name in names if (version := package_version(name)) is not None}
     nodes = [orm.load_node(pair["pair_pk"]) for pair in pairs]
     latest = max(node.mtime for node in nodes)
     gap = nodes[0].inputs.gap.get_dict()

@@ -13,6 +13,8 @@ from .common import load_profile, results_folder, wide_console
 
 NULL_MEANS = {"ecutrho": 1.0, "functional": ""}
 """Keys of the gap protocol that are null until a rule decides, and a value of the type that they take."""
+MAY_BE_ZERO = ("moved_limit", "substrate_bands", "layers_empty_share")
+"""Keys of the gap protocol for which zero makes sense."""
 
 
 @click.command()
@@ -52,12 +54,12 @@ def _check_overrides(campaign: Any, file: Path) -> None:
 
     :raises click.ClickException: naming the field.
     """
-    from ..workflows.protocols import load_protocol
+    from ..workflows.protocols import load_protocol, override
 
     given = campaign.gap.overrides
     try:
         known = load_protocol("gap", campaign.gap.protocol)
-        load_protocol("gap", campaign.gap.protocol, given)
+        override("gap", known, given)
     except ValueError as error:
         raise click.ClickException(f"{file}: gap.overrides: {error}") from error
     known = {key: NULL_MEANS.get(key, value) if value is None else value for key, value in known.items()}
@@ -70,19 +72,27 @@ def _check_overrides(campaign: Any, file: Path) -> None:
             if number
             else type(value) is type(known[key])
         )
-        if not fits or (number and value <= 0):
-            wanted = "a positive number" if number else f"a {type(known[key]).__name__}"
+        # What may be nothing is said here; the rest is judged where it is used.
+        least = 0 if key in MAY_BE_ZERO else None
+        if not fits or (number and (value < 0 if least == 0 else value <= 0)):
+            wanted = (
+                ("a number that is not negative" if least == 0 else "a positive number")
+                if number
+                else f"a {type(known[key]).__name__}"
+            )
             raise click.ClickException(f"{file}: gap.overrides.{key}: {value!r} does not fit; give {wanted}.")
 
 
 def check_dft(campaign: Any, file: Path) -> None:
-    """Refuse pseudopotentials, a functional or cutoffs that do not fit the interfaces or each other; print notes.
+    """Refuse pseudopotentials, a functional or cutoffs that do not fit the interfaces or each other, and a ladder of
+    smearings that makes no sense; print notes.
 
     Needs the profile, for the families are in it.
 
     :raises click.ClickException: naming the file, the field, the fault and the remedy.
     """
-    from ..workflows.pseudos import DftError, cutoff_note, gap_settings
+    from ..workflows.protocols import DftError
+    from ..workflows.pseudos import cutoff_note, gap_settings
     from .submit import gap_overrides
 
     given = gap_overrides(campaign.gap.model_dump())
@@ -164,10 +174,10 @@ def _submit_only(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
 
 def finish(campaign: str, folder: Path) -> None:
     """Print the results table and write the report."""
-    from ..query.rows import latest_pairs, pair_rows
     from ..report.table import results_table
-    from .query import current_frames, write_report
+    from .query import current_rows, write_report
 
-    path = write_report(campaign, folder)
-    wide_console().print(results_table(current_frames(campaign), latest_pairs(pair_rows(campaign))))
+    rows, pairs = current_rows(campaign)
+    path = write_report(campaign, folder, rows, pairs)
+    wide_console().print(results_table(rows, pairs))
     click.echo(f"report: {path}")

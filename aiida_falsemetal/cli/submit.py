@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-TERMINAL = ("finished", "excepted", "killed")
+from ..names import ENDED
+
 PHYSICS = 410
 """Exit status of a pair whose MLIP failed its MD: a result, not a reason to run it again."""
 MD_ONLY = ("walltime", "equilibration")
@@ -36,7 +37,7 @@ def existing_pairs(campaign: str) -> Known:
     )
     finished, active = set(), set()
     for fingerprint, state, status in query.iterall():
-        if state in TERMINAL:
+        if state in ENDED:
             if status in (0, PHYSICS):
                 finished.add(fingerprint)
         else:
@@ -52,7 +53,7 @@ def _waiting_in_screens(campaign: str) -> set[str]:
     query = orm.QueryBuilder()
     query.append(
         WorkflowFactory("falsemetal.screen"),
-        filters={"extras.falsemetal_campaign": campaign, "attributes.process_state": {"!in": list(TERMINAL)}},
+        filters={"extras.falsemetal_campaign": campaign, "attributes.process_state": {"!in": list(ENDED)}},
         project=["extras.falsemetal_fingerprints"],
     )
     return {fingerprint for (fingerprints,) in query.iterall() for fingerprint in fingerprints or []}
@@ -72,10 +73,8 @@ def missing_pairs(pairs: list[tuple[Any, Any]], known: Known) -> list[tuple[Any,
 def submit_screen(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
     """Submit a ScreenWorkChain for the missing pairs; returns its node."""
     from aiida import engine
-    from aiida.plugins import WorkflowFactory
 
-    builder = screen_builder(campaign, missing)
-    node = engine.submit(builder)
+    node = engine.submit(screen_builder(campaign, missing))
     node.label = campaign.name
     node.base.extras.set_many(
         {
@@ -83,7 +82,6 @@ def submit_screen(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
             "falsemetal_fingerprints": [pair_fingerprint(pair) for pair, _ in missing],
         }
     )
-    assert node.process_class is WorkflowFactory("falsemetal.screen")
     return node
 
 

@@ -7,6 +7,18 @@ from numpy.typing import NDArray
 
 from .constants import EPS0
 
+FILM_VACUUM = 8.0
+"""Å without an atom along z above which a cell holds a film."""
+
+
+def is_film(positions: NDArray[np.float64], height: float) -> bool:
+    """Whether the cell is empty along z over more than ``FILM_VACUUM``: bulk is not, and needs no slab correction.
+
+    :param positions: shape (n, 3) in Å, of whole molecules that do not cross the cell's face in z.
+    :param height: of the cell, Å.
+    """
+    return bool(height - np.ptp(positions[:, 2]) > FILM_VACUUM)
+
 
 def slab_correction(
     positions: NDArray[np.float64], charges: NDArray[np.float64], volume: float

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiida import orm
 
+from ..names import ENDED
 from .rows import frame_rows, latest_pairs, pair_rows
 
-TERMINAL = ("finished", "excepted", "killed")
 _LINE = re.compile(r"step (\d+) of (\d+), (\S+) s left")
 
 
@@ -132,7 +132,7 @@ def _progress(
     pair: dict[str, Any], frames: list[dict[str, Any]], job: dict[str, Any] | None, speeds: _Speeds
 ) -> PairProgress:
     names = (pair["interface"], pair["mlip"], pair["seed"])
-    if pair["state"] in TERMINAL:
+    if pair["state"] in ENDED:
         if pair.get("verdict"):
             return PairProgress(*names, "done" if pair["exit_code"] == 0 else "failed", _outcome(pair), 0.0)
         return PairProgress(*names, "failed", f"failed [{pair['exit_code']}]", 0.0)

@@ -8,52 +8,7 @@ import numpy as np
 from aiida import orm
 from aiida.plugins import WorkflowFactory
 
-EXTRAS = ("campaign", "interface", "mlip", "seed")
-RESULT_KEYS = (
-    "step",
-    "time_ps",
-    "Mz",
-    "Mz_per_area",
-    "expected_drop",
-    "energy_mlip",
-    "stratum",
-    "probability",
-    "gap",
-    "vbm",
-    "cbm",
-    "fermi",
-    "witness",
-    "metallic",
-    "dipole",
-    "drop",
-    "gap_of",
-    "vbm_z",
-    "cbm_z",
-    "edge_separation",
-    "tilt",
-    "vbm_projected",
-    "cbm_projected",
-    "spilling",
-    "potential_drop",
-    "vacuum_lower",
-    "vacuum_upper",
-    "plateau_ripple",
-    "solvent_vbm",
-    "solvent_cbm",
-    "solvent_gap",
-    "stripped_vbm",
-    "stripped_cbm",
-    "stripped_gap",
-    "stripped_drop",
-    "stripped_metallic",
-    "property_message",
-    "energy",
-    "scf_iterations",
-    "wall_seconds",
-    "attempt",
-    "exit_code",
-    "exit_message",
-)
+from ..names import EXTRAS, RESULT_KEYS
 
 
 def _pair_filters(campaign: str | None) -> dict[str, Any]:

@@ -11,62 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-FrameState = Literal["computed", "failed", "lost", "unfinished"]
+from ..names import FRAME_COLUMNS
 
-FRAME_COLUMNS = (
-    "campaign",
-    "interface",
-    "mlip",
-    "seed",
-    "step",
-    "time_ps",
-    "Mz",
-    "Mz_per_area",
-    "expected_drop",
-    "energy_mlip",
-    "stratum",
-    "probability",
-    "gap",
-    "vbm",
-    "cbm",
-    "fermi",
-    "witness",
-    "metallic",
-    "dipole",
-    "drop",
-    "gap_of",
-    "vbm_z",
-    "cbm_z",
-    "edge_separation",
-    "tilt",
-    "vbm_projected",
-    "cbm_projected",
-    "spilling",
-    "potential_drop",
-    "vacuum_lower",
-    "vacuum_upper",
-    "plateau_ripple",
-    "solvent_vbm",
-    "solvent_cbm",
-    "solvent_gap",
-    "stripped_vbm",
-    "stripped_cbm",
-    "stripped_gap",
-    "stripped_drop",
-    "stripped_metallic",
-    "property_message",
-    "energy",
-    "scf_iterations",
-    "wall_seconds",
-    "attempt",
-    "exit_code",
-    "exit_message",
-    "pw_pk",
-    "gap_pk",
-    "result_pk",
-    "pair_pk",
-)
-"""Columns of results.csv; a campaign without frames has them too. Other keys of the rows follow, sorted."""
+FrameState = Literal["computed", "failed", "lost", "unfinished"]
 
 PAIR_COLUMNS = (
     *("campaign", "interface", "mlip", "seed", "pair_pk", "state", "exit_code", "exit_message"),
@@ -112,7 +59,10 @@ def json_text(document: Any) -> str:
 
 
 def csv_text(rows: Sequence[dict[str, Any]]) -> str:
-    """CSV of plain frame rows: one line a frame below the header; None is an empty cell."""
+    """CSV of plain frame rows: one line a frame below the header; None is an empty cell.
+
+    The columns are ``FRAME_COLUMNS``, without any frame too; other keys of the rows follow, sorted.
+    """
     extra = sorted({key for row in rows for key in row} - set(FRAME_COLUMNS))
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, [*FRAME_COLUMNS, *extra], restval="", lineterminator="\n")

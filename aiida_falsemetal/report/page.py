@@ -9,11 +9,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ..names import FRAME_COLUMNS
 from ..physics.gaplaw import BREAKDOWN, INTERCEPT
 from ..physics.missing_energy import EPS_INF
 from . import energies, figures, text
 from . import series as dipoles
-from .data import FRAME_COLUMNS, PAIR_COLUMNS, complete
+from .data import PAIR_COLUMNS, complete
 from .summary import Pair, distinct, failure_counts, status_counts, summarize
 
 SYMBOLS = {"metallized": "■", "not metallized": "□", "undecided": "?", "failed": "×", "unfinished": "…"}

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..names import ENDED
 from .data import PAIR_COLUMNS, FrameState, complete, frame_state
 from .text import count
 
-ENDED = ("finished", "excepted", "killed")
 VERDICTS = ("metallized", "not metallized", "undecided", "failed", "unfinished")
 """Every status a pair can have; the first three are the verdicts of :mod:`..calculations.verdict`."""
 

@@ -16,22 +16,19 @@ from aiida import orm
 from aiida.common import AttributeDict
 from aiida.engine import ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
-from aiida.orm import load_group
 from aiida.plugins import DataFactory, WorkflowFactory
 
 from ..calculations.film import prepare_film
 from ..calculations.gap import failed_result, film_edges, frame_result
 from ..physics.edges import BandEdges
 from .ladder import Run, Rung, is_done, next_rung
+from .options import pw_options
 from .properties import PropertyStages, check_properties, check_substrate
 from .pseudos import gap_settings, input_dft
-from .slots import slots_prepend
 
 LegacyUpfData = DataFactory("core.upf")
 UpfData = DataFactory("pseudo.upf")
 PwBaseWorkChain = WorkflowFactory("quantumespresso.pw.base")
-
-DEFAULT_WALLTIME = 3600
 
 
 class GapWorkChain(PropertyStages):
@@ -90,7 +87,8 @@ class GapWorkChain(PropertyStages):
         :param functional: instead of that of the pseudopotentials.
         :param codes: ``projwfc_code``, ``pp_code``, ``average_code``: what the protocol's ``properties`` need.
         :param substrate: indices of a metal's atoms; the gap is then that of the others.
-        :raises ValueError: if a protocol, a key, the family or a property is not known, or a property lacks its code.
+        :raises ValueError: if a protocol, a key, the family or a property is not known, a property lacks its code, or
+            the ladder of smearings makes no sense.
         """
         asked = {"pseudo_family": pseudo_family, "functional": functional}
         given = {**(overrides or {}), **{key: value for key, value in asked.items() if value is not None}}
@@ -239,9 +237,7 @@ class GapWorkChain(PropertyStages):
     def _pw_inputs(self, settings: dict[str, Any], degauss: float, start: orm.RemoteData | None) -> AttributeDict:
         kpoints = orm.KpointsData()
         kpoints.set_kpoints_mesh(settings["kpoints"])
-        valence = {name: pseudo.z_valence for name, pseudo in self.inputs.pseudos.items()}
-        electrons = sum(valence[site.kind_name] for site in self.ctx.film.sites)
-        parameters = pw_parameters(settings, round(electrons), degauss)
+        parameters = pw_parameters(settings, self._electrons(without=set()), degauss)
         if start is not None:
             parameters["ELECTRONS"].update(startingpot="file", startingwfc="file")
         inputs = AttributeDict(
@@ -304,29 +300,13 @@ def pw_parameters(settings: dict[str, Any], electrons: int, degauss: float) -> d
     }
 
 
-def pw_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of the pw.x job: one rank without MPI unless told otherwise; waits for its slots."""
-    resources = options.get("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
-    ranks = resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)
-    lines = "export OMP_NUM_THREADS=1\n" + slots_prepend(int(options.get("slots", 0)), ranks)
-    return {
-        "resources": resources,
-        "withmpi": ranks > 1,
-        "max_wallclock_seconds": int(options.get("max_wallclock_seconds", DEFAULT_WALLTIME)),
-        "prepend_text": lines,
-        **{
-            key: options[key] for key in ("queue_name", "account", "qos", "custom_scheduler_commands") if key in options
-        },
-    }
-
-
 def load_pseudos(family: str, structure: orm.StructureData) -> dict[str, Any]:
     """Pseudopotentials of an installed family.
 
     :raises ValueError: if the family is not installed or lacks an element.
     """
     try:
-        pseudos: dict[str, Any] = load_group(family).get_pseudos(structure=structure)
+        pseudos: dict[str, Any] = orm.load_group(family).get_pseudos(structure=structure)
     except Exception as error:
         raise ValueError(
             f"the pseudopotential family {family!r} cannot serve this structure ({error}); "

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .protocols import DftError
+
 
 @dataclass(frozen=True)
 class Run:
@@ -92,22 +94,43 @@ def check_ladder(settings: Mapping[str, Any]) -> None:
     """Refuse a protocol whose ladder makes no sense.
 
     :param settings: of a gap protocol: ``smearing``, ``rescues``, ``moved_limit``.
-    :raises ValueError: with a sentence that names the key.
+    :raises DftError: naming the key.
     """
+    for key in ("smearing", "rescues", "moved_limit"):
+        if key not in settings:
+            raise DftError(key, "is missing; give all settings of a gap protocol")
     smearing, rescues, limit = settings["smearing"], settings["rescues"], settings["moved_limit"]
-    if not isinstance(smearing, list) or not smearing:
-        raise ValueError(f"`smearing` must be a list of at least one width in Ry, as [0.01, 0.001]; got {smearing!r}.")
+    if not isinstance(smearing, (list, tuple)) or not smearing:
+        raise DftError("smearing", f"{smearing!r} is no list of widths; give one or more in Ry, as [0.01, 0.001]")
     if not all(_is_number(value) and value > 0 for value in smearing):
-        raise ValueError(f"every width in `smearing` must be a number greater than zero (Ry); got {smearing!r}.")
+        raise DftError("smearing", f"{smearing!r} holds a width that is not a number above zero; give widths in Ry")
     if any(later >= earlier for earlier, later in zip(smearing, smearing[1:], strict=False)):
-        raise ValueError(f"the widths in `smearing` must be falling, largest first; got {smearing!r}.")
-    if not isinstance(rescues, list) or not all(isinstance(changes, dict) for changes in rescues):
-        raise ValueError(f"`rescues` must be a list of mappings, as [{{mixing_beta: 0.1}}]; got {rescues!r}.")
+        raise DftError("smearing", f"the widths {smearing!r} are not falling; give the largest first")
+    if not isinstance(rescues, (list, tuple)) or not all(isinstance(changes, dict) for changes in rescues):
+        raise DftError("rescues", f"{rescues!r} is no list of mappings; give changes, as [{{mixing_beta: 0.1}}]")
     unknown = sorted(str(key) for changes in rescues for key in changes if key not in MIXING)
     if unknown:
-        raise ValueError(f"a rescue may change {', '.join(MIXING)}, and not {unknown[0]!r}.")
+        raise DftError("rescues", f"a rescue cannot change {unknown[0]!r}; use {', '.join(MIXING)}")
+    for changes in rescues:
+        _check_rescue(changes)
     if not _is_number(limit) or limit < 0:
-        raise ValueError(f"`moved_limit` must be a number of electrons, zero or more; got {limit!r}.")
+        raise DftError("moved_limit", f"{limit!r} is no number of electrons; give zero or more")
+
+
+def _check_rescue(changes: Mapping[str, Any]) -> None:
+    """Refuse values that pw.x would."""
+    for key, value in changes.items():
+        if key in ("mixing_mode", "diagonalization"):
+            fits, wanted = isinstance(value, str), "a name of pw.x"
+        elif key == "mixing_beta":
+            fits, wanted = _is_number(value) and 0.0 < value <= 1.0, "a number above 0, at most 1"
+        else:
+            fits, wanted = (
+                isinstance(value, int) and not isinstance(value, bool) and value > 0,
+                "a whole number above 0",
+            )
+        if not fits:
+            raise DftError("rescues", f"{key}: {value!r} does not fit; give {wanted}")
 
 
 def _is_number(value: Any) -> bool:

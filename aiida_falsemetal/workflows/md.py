@@ -12,7 +12,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from ..calculations.md import DEFAULTS, MlipMdCalculation
 from ..calculations.trajectory import join_trajectories
 from ..data.mlip import MlipData
-from .slots import slots_prepend
+from .options import md_options
 
 
 class MlipMdWorkChain(BaseRestartWorkChain):
@@ -155,16 +155,3 @@ class MlipMdWorkChain(BaseRestartWorkChain):
             joined = join_trajectories(**inputs, metadata={"call_link_label": "join"})
         for key, node in joined.items():
             self.out(key, node)
-
-
-def md_options(options: dict[str, Any], threads: int) -> dict[str, Any]:
-    """Options of the MD job: one process; waits for its slots."""
-    lines = slots_prepend(int(options.get("slots", 0)), threads)
-    return {
-        "resources": options.get("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1}),
-        "max_wallclock_seconds": int(options.get("max_wallclock_seconds", 3600)),
-        "prepend_text": lines,
-        **{
-            key: options[key] for key in ("queue_name", "account", "qos", "custom_scheduler_commands") if key in options
-        },
-    }

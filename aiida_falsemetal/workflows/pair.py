@@ -14,20 +14,23 @@ from ..calculations.trajectory import select_frames
 from ..calculations.verdict import pair_verdict
 from ..data.mlip import MlipData
 from ..interfaces.registry import recipe_elements
+from ..names import EXTRAS
 from .gap import GapWorkChain, load_pseudos
+from .ladder import check_ladder
 from .md import MlipMdWorkChain
 from .properties import CODE_NAMES, check_properties
 from .pseudos import gap_settings
 
-LABELS = ("campaign", "interface", "mlip", "seed", "fingerprint")
+LABELS = (*EXTRAS, "fingerprint")
 GROUP_PREFIX = "falsemetal/"
 
 
 def validate_inputs(inputs: Any, _: object) -> str | None:
-    """A sentence on what is wrong with the gap's properties, or None: before the MD, not after it."""
+    """A sentence on what is wrong with the gap's ladder or properties, or None: before the MD, not after it."""
     if "gap" not in inputs:
         return None
     try:
+        check_ladder(inputs["gap"].get_dict())
         check_properties(inputs["gap"].get_dict(), {name for name in CODE_NAMES if name in inputs})
     except ValueError as error:
         return f"gap: {error}"
@@ -104,8 +107,8 @@ class PairWorkChain(WorkChain):
         :param overrides: dictionaries ``md``, ``md_options``, ``selection``, ``gap``, ``pw_options`` with other values.
         :param labels: any of ``LABELS``.
         :param codes: ``projwfc_code``, ``pp_code``, ``average_code``: what the gap protocol's ``properties`` need.
-        :raises ValueError: if a protocol, a key or a property is not known, a property's code is missing, or family,
-            functional and cutoffs do not fit (:class:`.pseudos.DftError`).
+        :raises ValueError: if a protocol, a key or a property is not known, a property's code is missing, or ladder,
+            family, functional and cutoffs do not fit (:class:`.protocols.DftError`).
         """
         given = {key: dict(value) for key, value in (overrides or {}).items()}
         names = {"campaign": "", "interface": recipe, "mlip": mlip.label, "seed": seed, "fingerprint": ""}

@@ -16,8 +16,12 @@ from aiida.engine import ToContext, WorkChain
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import CalculationFactory
 
+from ..calculations.gap import NO_SOLVENT_EDGES
 from ..calculations.layers import layers_of_film, strip_substrate
 from ..calculations.potential import PotentialCalculation
+from .ladder import check_ladder
+from .options import pw_options
+from .protocols import check_mesh
 
 ProjwfcCalculation = CalculationFactory("quantumespresso.projwfc")
 
@@ -43,9 +47,7 @@ def check_properties(settings: Mapping[str, Any], codes: Collection[str], substr
     for name in asked:
         if name not in tuple(PROPERTY_CODES):
             raise ValueError(f"there is no property {name!r}; `properties` may hold {', '.join(PROPERTY_CODES)}.")
-    mesh = settings.get("kpoints", [1, 1, 1])
-    if not isinstance(mesh, (list, tuple)) or len(mesh) != 3 or mesh[2] != 1 or not all(map(_is_count, mesh)):
-        raise ValueError(f"`kpoints` must be [N, M, 1], whole numbers: a film has no dispersion in z; not {mesh!r}.")
+    check_mesh(settings)
     wanted = set(asked) | ({"layers"} if substrate else set())
     for name in sorted(wanted):
         for code in PROPERTY_CODES[name]:
@@ -57,10 +59,6 @@ def check_properties(settings: Mapping[str, Any], codes: Collection[str], substr
                     f"run `falsemetal setup` and give the code {program}@localhost."
                 )
     return wanted
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def check_substrate(indices: list[Any], atoms: int) -> None:
@@ -75,13 +73,14 @@ def check_substrate(indices: list[Any], atoms: int) -> None:
 
 
 def validate_inputs(inputs: Any, _: object) -> str | None:
-    """A sentence on what is wrong with a gap's properties, or None. Nothing has been computed yet."""
+    """A sentence on what is wrong with a gap's ladder or properties, or None. Nothing has been computed yet."""
     if "parameters" not in inputs or "structure" not in inputs:
         return None
     codes = {name for name in CODE_NAMES if name in inputs}
     try:
         if "substrate" in inputs:
             check_substrate(inputs["substrate"].get_list(), len(inputs["structure"].sites))
+        check_ladder(inputs["parameters"].get_dict())
         check_properties(inputs["parameters"].get_dict(), codes, "substrate" in inputs)
     except ValueError as error:
         return str(error)
@@ -127,7 +126,7 @@ class PropertyStages(WorkChain):
         spec.output("potential", valid_type=orm.ArrayData, required=False, help="Plane average over z, V.")
         spec.output("stripped_result", valid_type=orm.Dict, required=False, help="Result of the solvent alone.")
         spec.exit_code(
-            402,
+            NO_SOLVENT_EDGES,
             "ERROR_NO_SOLVENT_EDGES",
             message="The solvent on the substrate has no edges: {message}",
         )
@@ -227,11 +226,6 @@ class PropertyStages(WorkChain):
         sites = enumerate(self.ctx.film.sites)
         return int(round(sum(valence[site.kind_name] for index, site in sites if index not in without)))
 
-    def _property_options(self) -> dict[str, Any]:
-        from .gap import pw_options
-
-        return pw_options(self.inputs.options.get_dict())
-
     def _projwfc_inputs(self, remote: orm.RemoteData) -> dict[str, Any]:
         return {
             "code": self.inputs.projwfc_code,
@@ -239,7 +233,7 @@ class PropertyStages(WorkChain):
             "parameters": orm.Dict({"PROJWFC": PROJWFC}),
             # A link and not a copy of the wavefunctions.
             "settings": orm.Dict({"PARENT_FOLDER_SYMLINK": True}),
-            "metadata": {"options": self._property_options(), "call_link_label": "projwfc"},
+            "metadata": {"options": pw_options(self.inputs.options.get_dict()), "call_link_label": "projwfc"},
         }
 
     def _potential_inputs(self, remote: orm.RemoteData) -> dict[str, Any]:
@@ -249,7 +243,7 @@ class PropertyStages(WorkChain):
             "parent_folder": remote,
             "structure": self.ctx.film,
             "parameters": orm.Dict({"sawtooth": float(self.ctx.settings["sawtooth"])}),
-            "metadata": {"options": self._property_options(), "call_link_label": "potential"},
+            "metadata": {"options": pw_options(self.inputs.options.get_dict()), "call_link_label": "potential"},
         }
 
     def _stripped_inputs(self) -> dict[str, Any]:

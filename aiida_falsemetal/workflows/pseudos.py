@@ -31,7 +31,8 @@ from aiida.common.exceptions import MultipleObjectsError, NotExistent
 from aiida.plugins import DataFactory
 
 from ..physics.functionals import FUNCTIONALS, functional_of, is_norm_conserving, known_functional
-from .protocols import load_protocol
+from .ladder import check_ladder
+from .protocols import DftError, check_mesh, load_protocol, override
 
 PSEUDO_TYPES = (DataFactory("core.upf"), DataFactory("pseudo.upf"))
 DUAL = {True: 4.0, False: 8.0}
@@ -40,33 +41,21 @@ MINIMUM_DUAL = {True: 4.0, False: 5.0}
 """What is refused below: 5 is the least that a family of ultrasoft pseudopotentials asks for (GBRV)."""
 
 
-class DftError(ValueError):
-    """The DFT cannot be done as asked.
-
-    :param field: the key of the protocol that is at fault.
-    :param message: what is wrong and what to do, without a full stop.
-    """
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(field, message)
-        self.field = field
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.message}."
-
-
 def gap_settings(protocol: str | None, overrides: Mapping[str, Any] | None, elements: Iterable[str]) -> dict[str, Any]:
     """Settings of a gap protocol with functional and cutoffs decided, see the module.
 
     :param overrides: keys of the protocol with other values; None leaves a key to the rules.
     :param elements: chemical symbols at hand.
     :raises ValueError: if the protocol or a key is not known.
-    :raises DftError: if family, functional or cutoffs do not fit.
+    :raises DftError: if the ladder of smearings or the mesh of k-points makes no sense, or family, functional or cutoffs
+        do not fit.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    own = load_protocol("gap", protocol)["pseudo_family"]
-    settings = load_protocol("gap", protocol, given)
+    defaults = load_protocol("gap", protocol)
+    own = defaults["pseudo_family"]
+    settings = override("gap", defaults, given)
+    check_ladder(settings)
+    check_mesh(settings)
     pseudos = family_pseudos(settings["pseudo_family"], elements)
     settings["functional"] = chosen_functional(settings["functional"], pseudos.values())
     recommended = None if settings["pseudo_family"] == own else _recommended(settings["pseudo_family"], set(pseudos))
@@ -153,7 +142,8 @@ def cutoffs(
     :param recommended: both cutoffs in Ry as the family recommends them, None where it does not.
     :raises DftError: if no rule applies, or ``ecutrho`` is too small for the pseudopotentials.
     """
-    soft = sorted(element for element, pseudo in pseudos.items() if is_norm_conserving(pseudo.get_content()) is False)
+    # A header that does not tell is not trusted: the dearer rule is the safe one.
+    soft = sorted(element for element, pseudo in pseudos.items() if not is_norm_conserving(pseudo.get_content()))
     norm_conserving = not soft
     if recommended is None and soft and "ecutwfc" not in given:
         raise DftError(

@@ -2,7 +2,7 @@
 
     python benchmarks/gap/convergence.py SCRATCH [--workers 2] [--only protocols|settings]
 
-``protocols``: ten frames, flat to metallic, with every protocol and with a reference of 90 Ry, conv_thr 1e-9 and 28 Å
+``protocols``: ten frames, flat to metallic, with every protocol and with a reference of 90 Ry, conv_thr 1e-9 and 24 Å
 of vacuum. ``settings``: three of them, one setting of ``fast`` changed at a time, and both functionals. What is in
 SCRATCH already is not repeated. Writes ``docs/data/gap-protocols.csv`` and ``docs/data/gap-settings.csv``.
 """
@@ -20,11 +20,11 @@ import espresso
 DATA = Path(__file__).parents[2] / "docs" / "data"
 FRAMES = ("f01", "f03", "f05", "f08", "f12", "f15", "f18", "f22", "f30", "f35")
 THREE = ("f03", "f12", "f30")
-REFERENCE = {"ecutwfc": 90.0, "conv_thr": 1e-9, "vacuum": 28.0, "moved_limit": 1e-6}
+REFERENCE = {"ecutwfc": 90.0, "conv_thr": 1e-9, "vacuum": 24.0, "moved_limit": 1e-6}
 PROTOCOLS: dict[str, dict[str, Any]] = {"standard": {}, "fast": {}, "reference": REFERENCE}
 SETTINGS: dict[str, list[Any]] = {
-    "ecutwfc": [30.0, 60.0, 80.0],
-    "vacuum": [10.0, 20.0, 28.0],
+    "ecutwfc": [30.0, 45.0, 60.0, 80.0],
+    "vacuum": [8.0, 16.0, 24.0],
     "conv_thr": [1e-4, 1e-5, 1e-8],
     "smearing": [[0.01], [0.01, 0.003], [0.01, 0.003, 0.001, 0.0005]],
 }

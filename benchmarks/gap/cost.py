@@ -112,6 +112,7 @@ def lever_jobs(_: float) -> list[Job]:
             "ours": single(frame),
             "no Gamma tricks": single(frame, kpts=(1, 1, 1)),
             "vacuum of the MD cell (25 A)": single(frame, vacuum=25.0),
+            "vacuum 16 A": single(frame, vacuum=16.0),
             "conv_thr 1e-8": single(frame, conv_thr=1e-8),
             "forces and stress": single(frame, **{"CONTROL.tprnfor": True, "CONTROL.tstress": True}),
             "80 Ry": single(frame, ecutwfc=80.0),
@@ -125,7 +126,7 @@ def lever_jobs(_: float) -> list[Job]:
             "mixing_beta 0.7": single(frame, mixing_beta=0.7),
             "mixing_ndim 8": single(frame, mixing_ndim=8),
             "local-TF mixing": single(frame, mixing_mode="local-TF"),
-            "ecutrho 160 Ry": single(frame, **{"SYSTEM.ecutrho": 160.0}),
+            "ecutrho 3.5 times": single(frame, **{"SYSTEM.ecutrho": 175.0}),
             "start from a neighbour's density": neighbour(frame, frames["f03"]),
             "2 ranks": single(frame, ranks=2),
         }

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from aiida_falsemetal.physics.constants import COULOMB, EPS0
-from aiida_falsemetal.physics.slab import slab_correction
+from aiida_falsemetal.physics.slab import is_film, slab_correction
 
 from .ewald import ewald_2d, ewald_3d
 
@@ -103,3 +103,11 @@ def test_vanishes_with_the_vacuum_and_ignores_the_origin(film: tuple[Array, Arra
     assert far == pytest.approx(near * 1e-6)
     assert np.abs(forces).max() < 1e-5
     assert slab_correction(positions + 17.0, charges, 1e3)[0] == pytest.approx(near)
+
+
+@pytest.mark.parametrize(("height", "expected"), [(7.0, False), (14.9, False), (15.1, True), (30.0, True)])
+def test_film_has_more_than_eight_angstrom_of_vacuum(film: tuple[Array, Array], height: float, expected: bool) -> None:
+    """The film is 7 Å thick; where it sits, and in which order its atoms come, does not matter."""
+    positions, _ = film
+    assert is_film(positions, height) is expected
+    assert is_film(positions[::-1] + 5.0, height) is expected

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from aiida import orm
 
-from aiida_falsemetal.query.rows import EXTRAS, RESULT_KEYS, frame_rows, latest_pairs, pair_rows, pair_series
+from aiida_falsemetal.names import FRAME_COLUMNS
+from aiida_falsemetal.query.rows import frame_rows, latest_pairs, pair_rows, pair_series
+from aiida_falsemetal.workflows.protocols import load_protocol
 from tests.data import nodes
 
 RECORD: dict[str, Any] = {
@@ -37,7 +39,7 @@ class Graph:
         md = orm.Dict({"steps": 4000, "timestep": 0.5, "temperature": 330.0})
         selection = orm.Dict({"stratified": 3, "uniform": 1})
         message = f"failed with {exit_status}" if exit_status else ""
-        inputs = {"md": md, "selection": selection, "mlip": nodes.mlip()}
+        inputs = {"md": md, "selection": selection, "gap": orm.Dict(load_protocol("gap")), "mlip": nodes.mlip()}
         node = nodes.workchain("falsemetal.pair", inputs, outputs, exit_status=exit_status, exit_message=message)
         labels = {"campaign": self.campaign, "interface": "film8", "mlip": "sr", "seed": seed, "fingerprint": "f00"}
         node.base.extras.set_many({f"falsemetal_{key}": value for key, value in labels.items()})
@@ -77,12 +79,20 @@ def test_frame_row_of_a_result(graph: Graph) -> None:
     pair = graph.pair()
     gap, jobs = graph.gap(pair, 100, runs=2)
     (row,) = frame_rows(graph.campaign)
-    assert set(row) == {*EXTRAS, *RESULT_KEYS, "pw_pk", "gap_pk", "result_pk", "pair_pk"}
+    assert tuple(row) == FRAME_COLUMNS
     assert (row["campaign"], row["interface"], row["mlip"], row["seed"]) == (graph.campaign, "film8", "sr", 1)
     assert (row["step"], row["gap"], row["probability"], row["exit_code"]) == (100, 4.0, 0.5, 0)
     assert (row["pair_pk"], row["gap_pk"], row["result_pk"]) == (pair.pk, gap.pk, gap.outputs.result.pk)
     # The last attempt is the one that gave the result.
     assert row["pw_pk"] == jobs[-1].pk
+
+
+def test_functional_is_a_column_and_none_in_older_results(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = graph.pair()
+    graph.gap(pair, 100)
+    monkeypatch.setitem(RECORD, "functional", "revPBE")
+    graph.gap(pair, 200)
+    assert [row["functional"] for row in frame_rows(graph.campaign)] == [None, "revPBE"]
 
 
 def test_energy_of_the_mlip_is_a_column_and_none_in_older_results(

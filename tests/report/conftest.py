@@ -99,11 +99,8 @@ def compute(row: dict[str, Any], rng: np.random.Generator, area: float) -> None:
 
 
 def dft_energy(row: dict[str, Any], area: float) -> float:
-    (
-        """E_DFT - E_MLIP up to a constant: the short-ranged model lacks nine tenths of the film's energy, the others
+    """E_DFT - E_MLIP up to a constant: the short-ranged model lacks nine tenths of the film's energy, the others
     nothing; 30 meV of scatter. Its generator is its own, so that it changes nothing else here."""
-        ""
-    )
     share = 0.9 if row["mlip"] == "mace-sr-4.5" else 0.0
     volume = area * FILMS[row["interface"]][1]
     energy = float(missing_energy.slab_energy(np.array([row["Mz"]]), volume)[0])

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from aiida_falsemetal.names import FRAME_COLUMNS
 from aiida_falsemetal.report import build_report
-from aiida_falsemetal.report.data import FRAME_COLUMNS, plain
+from aiida_falsemetal.report.data import plain
 
 from .conftest import SETTINGS, Campaign
 

@@ -95,7 +95,7 @@ def test_first_attempt_converges(go: Go) -> None:
     assert found.items() >= {**RECORD, "exit_code": 0, "attempt": 1}.items()
     assert found["gap"] == pytest.approx(4.5)
     film = driven.outputs["film"].get_ase()
-    assert film.cell[2, 2] - np.ptp(film.positions[:, 2]) == pytest.approx(16.0)
+    assert film.cell[2, 2] - np.ptp(film.positions[:, 2]) == pytest.approx(12.0)
 
 
 def test_pw_gets_the_film_and_inputs_that_it_accepts(go: Go) -> None:

@@ -11,7 +11,8 @@ import pytest
 from aiida import orm
 
 from aiida_falsemetal.calculations.md import MlipMdCalculation
-from aiida_falsemetal.workflows.md import MlipMdWorkChain, md_options
+from aiida_falsemetal.workflows.md import MlipMdWorkChain
+from aiida_falsemetal.workflows.options import md_options
 from tests.data import nodes
 
 from .conftest import Driven

@@ -202,14 +202,25 @@ def test_what_cannot_be_made_is_refused(
         check_properties(settings(**changes), codes, substrate)
 
 
-def test_refusal_comes_before_anything_runs(drive: Callable[..., Driven], aiida_code_installed: Any) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"properties": ["layers"]}, "needs projwfc.x"),
+        ({"smearing": [0.001, 0.01]}, "smearing: .*not falling; give"),
+        ({"rescues": [{"degauss": 0.1}]}, "rescues: .*'degauss'; use"),
+        ({"moved_limit": -1.0}, "moved_limit: .*; give"),
+    ],
+)
+def test_refusal_comes_before_anything_runs(
+    changes: dict[str, Any], message: str, drive: Callable[..., Driven], aiida_code_installed: Any
+) -> None:
     structure, _ = nodes.film_nodes()
-    with pytest.raises(ValueError, match="needs projwfc.x"):
+    with pytest.raises(ValueError, match=message):
         drive(
             GapWorkChain,
             lambda *_: pytest.fail("something was submitted"),
             structure=structure,
-            parameters=orm.Dict(settings(properties=["layers"])),
+            parameters=orm.Dict(settings(**changes)),
             code=aiida_code_installed(default_calc_job_plugin="quantumespresso.pw"),
             pseudos={"O": pseudo("O", 6.0), "H": pseudo("H", 1.0)},
             options=orm.Dict({}),

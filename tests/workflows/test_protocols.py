@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from aiida_falsemetal.workflows.gap import pw_options, pw_parameters
+from aiida_falsemetal.workflows.gap import pw_parameters
 from aiida_falsemetal.workflows.ladder import check_ladder
-from aiida_falsemetal.workflows.protocols import load_protocol
+from aiida_falsemetal.workflows.options import pw_options
+from aiida_falsemetal.workflows.protocols import DftError, load_protocol
 
 
 def test_default_protocol_is_named_in_the_settings() -> None:
@@ -39,20 +40,31 @@ def test_every_protocol_has_a_ladder_that_passes_its_own_check() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"smearing": []}, "`smearing` must be"),
-        ({"smearing": 0.001}, "`smearing` must be"),
-        ({"smearing": [0.001, 0.01]}, "falling"),
-        ({"smearing": [0.01, 0.0]}, "greater than zero"),
-        ({"smearing": [0.01, True]}, "greater than zero"),
-        ({"rescues": {}}, "`rescues` must be"),
-        ({"rescues": [{"mixing_bta": 0.1}]}, "'mixing_bta'"),
-        ({"rescues": [{"degauss": 0.1}]}, "'degauss'"),
-        ({"moved_limit": -1}, "`moved_limit` must be"),
+        ({"smearing": []}, r"no list of widths; give"),
+        ({"smearing": 0.001}, "no list of widths; give"),
+        ({"smearing": [0.001, 0.01]}, "not falling; give"),
+        ({"smearing": [0.01, 0.0]}, "above zero; give"),
+        ({"smearing": [0.01, True]}, "above zero; give"),
+        ({"rescues": {}}, "no list of mappings; give"),
+        ({"rescues": [{"mixing_bta": 0.1}]}, "'mixing_bta'; use mixing_beta"),
+        ({"rescues": [{"degauss": 0.1}]}, "'degauss'; use"),
+        ({"moved_limit": -1}, "no number of electrons; give"),
+        ({"moved_limit": "few"}, "no number of electrons; give"),
     ],
 )
 def test_ladder_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    (field,) = changes
+    with pytest.raises(DftError, match=f"^{field}: .*{message}") as raised:
         check_ladder(load_protocol("gap", "fast", changes))
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize("field", ["smearing", "rescues", "moved_limit"])
+def test_ladder_that_is_not_there_is_refused(field: str) -> None:
+    settings = load_protocol("gap")
+    del settings[field]
+    with pytest.raises(DftError, match=f"^{field}: is missing; give"):
+        check_ladder(settings)
 
 
 def parameters(electrons: int = 64, **changes: Any) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import pytest
 from aiida import orm
 from aiida.plugins import DataFactory, GroupFactory
 
+from aiida_falsemetal.workflows import pair
 from aiida_falsemetal.workflows.gap import GapWorkChain, pw_parameters
-from aiida_falsemetal.workflows.protocols import load_protocol
-from aiida_falsemetal.workflows.pseudos import DftError, chosen_functional, cutoff_note, gap_settings, input_dft
+from aiida_falsemetal.workflows.protocols import DftError, load_protocol
+from aiida_falsemetal.workflows.pseudos import chosen_functional, cutoff_note, gap_settings, input_dft
+from tests.data import nodes
 
 VALENCE = {"H": 1, "O": 6}
 OWN = load_protocol("gap")["pseudo_family"]
@@ -61,14 +63,14 @@ def decided(**given: Any) -> tuple[Any, ...]:
 
 def test_offline_family_has_the_protocols_cutoffs_and_its_own_functional(family: Family) -> None:
     family()
-    assert decided() == ("PBE", 45.0, 180.0)
+    assert decided() == ("PBE", 50.0, 200.0)
     assert decided(protocol="standard") == ("PBE", 80.0, 320.0)
-    assert decided(functional=None, ecutwfc=None, ecutrho=None) == ("PBE", 45.0, 180.0)
+    assert decided(functional=None, ecutwfc=None, ecutrho=None) == ("PBE", 50.0, 200.0)
 
 
 def test_own_family_keeps_the_protocols_cutoffs_where_it_has_recommendations(family: Family) -> None:
     family(recommended={"O": (90.0, 360.0), "H": (60.0, 240.0)})
-    assert decided() == ("PBE", 45.0, 180.0)
+    assert decided() == ("PBE", 50.0, 200.0)
 
 
 def test_recommended_cutoffs_are_those_of_the_elements_at_hand(family: Family) -> None:
@@ -82,7 +84,7 @@ def test_norm_conserving_family_without_recommendation_has_the_protocols(
     family: Family, recommended: dict[str, Any] | None
 ) -> None:
     label = family("mine", recommended=recommended)
-    assert decided(pseudo_family=label) == ("PBE", 45.0, 180.0)
+    assert decided(pseudo_family=label) == ("PBE", 50.0, 200.0)
     assert "recommends no cutoffs" in str(cutoff_note(settings(pseudo_family=label)))
     assert cutoff_note(settings(pseudo_family=label, ecutwfc=60.0)) is None
 
@@ -113,7 +115,7 @@ def test_ultrasoft_and_paw_need_more_for_the_density(family: Family, kind: str) 
     # The family's ratio, where it is more than eight.
     assert decided(pseudo_family=told, ecutwfc=50.0) == ("PBE", 50.0, 500.0)
     # Hydrogen alone is norm-conserving here.
-    assert decided(pseudo_family=bare, elements="H") == ("PBE", 45.0, 180.0)
+    assert decided(pseudo_family=bare, elements="H") == ("PBE", 50.0, 200.0)
 
 
 def test_ultrasoft_without_any_cutoff_is_refused(family: Family) -> None:
@@ -215,3 +217,29 @@ def test_what_was_decided_is_stored_with_the_builder(
     assert (stored["pseudo_family"], stored["functional"]) == (label, "revPBE")
     assert (stored["ecutwfc"], stored["ecutrho"]) == (50.0, 225.0)
     assert {pseudo.element for pseudo in builder.pseudos.values()} == {"H", "O"}
+
+
+BAD_LADDERS: list[dict[str, Any]] = [{"smearing": [0.001, 0.01]}, {"rescues": [{"degauss": 0.1}]}, {"moved_limit": -1}]
+
+
+@pytest.mark.parametrize("changes", BAD_LADDERS, ids=lambda changes: next(iter(changes)))
+def test_builders_refuse_a_ladder_that_makes_no_sense(
+    changes: dict[str, Any], family: Family, aiida_code_installed: Callable[..., orm.AbstractCode]
+) -> None:
+    family()
+    (field,) = changes
+    code = aiida_code_installed(default_calc_job_plugin="quantumespresso.pw")
+    structure, _ = nodes.film_nodes()
+    with pytest.raises(DftError, match="; (give|use)") as raised:
+        GapWorkChain.get_builder_from_protocol(code, structure, overrides=changes)
+    assert raised.value.field == field
+    parameters = {"molecules": 8, "lateral": 6.5, "vacuum": 20.0, "seed": 3}
+    with pytest.raises(DftError) as raised:
+        pair.PairWorkChain.get_builder_from_protocol(
+            code, code, nodes.mlip(), "film", parameters, steps=10, seed=1, overrides={"gap": changes}
+        )
+    assert raised.value.field == field
+    # Made by hand: before the MD, not after it.
+    assert str(pair.validate_inputs({"gap": orm.Dict({**load_protocol("gap"), **changes})}, None)).startswith(
+        f"gap: {field}: "
+    )

@@ -71,14 +71,17 @@ def load_model(path: Path) -> Any:
 def read_facts(path: Path) -> ModelFacts:
     """Cutoff, layers, elements, range and precision as the file itself states them."""
     model = load_model(path)
-    dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
     return ModelFacts(
         elements=tuple(sorted(chemical_symbols[int(z)] for z in model.atomic_numbers)),
         cutoff=float(model.r_max),
         layers=int(model.num_interactions),
         long_ranged=type(model).__name__ in LONG_RANGED_CLASSES,
-        precision=dtype,
+        precision=_precision(model),
     )
+
+
+def _precision(model: Any) -> str:
+    return str(next(model.parameters()).dtype).removeprefix("torch.")
 
 
 def mace_calculator(path: Path, kwargs: dict[str, Any]) -> Calculator:
@@ -88,14 +91,15 @@ def mace_calculator(path: Path, kwargs: dict[str, Any]) -> Calculator:
     with quietly():
         from mace.calculators import MACECalculator
 
-    options = {"default_dtype": read_facts(path).precision, **kwargs}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if type(load_model(path)).__name__ == "PolarMACE":
-        options["model_type"] = "PolarMACE"
     # TorchScript recompiles during the first calls, and rounding changes with it: a restart would not be exact.
     torch._C._get_graph_executor_optimize(False)
+    model = load_model(path)
+    options = {"default_dtype": _precision(model), **kwargs}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if type(model).__name__ == "PolarMACE":
+        options["model_type"] = "PolarMACE"
     with quietly():
-        return MACECalculator(model_paths=[str(path)], device=device, **options)
+        return MACECalculator(models=[model], device=device, **options)
 
 
 FAMILY = MaceFamily()

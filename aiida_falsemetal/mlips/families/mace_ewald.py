@@ -15,7 +15,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from ...physics.constants import COULOMB
-from ...physics.slab import slab_correction
+from ...physics.slab import is_film, slab_correction
 from ..family import Family, ModelError, ModelFacts
 from .mace import mace_calculator, read_facts
 
@@ -58,7 +58,7 @@ class MaceEwaldFamily(Family):
 class EwaldBaseline(Calculator):
     """Energy and forces of smeared fixed charges in a periodic cell, with the slab correction for films.
 
-    :param atoms: the system: fixes the charges, and whether it is a film (at least 8 Å without atoms along z).
+    :param atoms: the system: fixes the charges, and whether it is a film (:func:`is_film`).
     :param charges: charge in e of each element; their sum over ``atoms`` must vanish.
     :param smearing: width (standard deviation of the split, Å): two charges interact as
         erf(r / (sqrt(2) smearing)) / r.
@@ -82,8 +82,7 @@ class EwaldBaseline(Calculator):
         wavelength = 0.5 * 2.0 * math.pi * smearing / RECIPROCAL_TAIL
         self.ewald = torchpme.EwaldCalculator(potential, lr_wavelength=wavelength).to(torch.float64)
         self.torch_charges = torch.tensor(self.charges[:, None], dtype=torch.float64)
-        z = np.sort(atoms.get_positions()[:, 2])
-        self.corrected = slab and bool(atoms.cell.lengths()[2] - (z[-1] - z[0]) > 8.0)
+        self.corrected = slab and is_film(atoms.get_positions(), atoms.cell.lengths()[2])
 
     def calculate(self, atoms: Atoms | None = None, properties: Any = None, system_changes: Any = all_changes) -> None:
         """ASE's entry point; fills ``results``."""

@@ -17,7 +17,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from ...physics.molecules import find_molecules
-from ...physics.slab import slab_correction
+from ...physics.slab import is_film, slab_correction
 from ..family import Family, ModelError, ModelFacts
 
 DEFAULTS: dict[str, Any] = {
@@ -103,8 +103,8 @@ class OpenmmCalculator(Calculator):
         properties = {"Threads": "1", "DeterministicForces": "true"} if options["platform"] == "CPU" else {}
         self.context = openmm.Context(system, openmm.VerletIntegrator(0.001), platform, properties)
         self.charges = _charges(system, len(atoms))
-        has_vacuum = options["electrostatics"] == "pme" and options["slab_correction"]
-        self.corrected = has_vacuum and _is_film(atoms)
+        corrects = options["electrostatics"] == "pme" and options["slab_correction"]
+        self.corrected = corrects and is_film(atoms.get_positions(), cell[2])
         self.volume = float(atoms.get_volume())
 
     def forget(self) -> None:
@@ -126,12 +126,6 @@ class OpenmmCalculator(Calculator):
             extra_energy, extra_forces = slab_correction(positions, self.charges, self.volume)
             energy, forces = energy + extra_energy, forces + extra_forces
         self.results = {"energy": energy, "forces": forces}
-
-
-def _is_film(atoms: Atoms) -> bool:
-    """Whether z has at least 8 Å without an atom: bulk has no such gap, and needs no slab correction."""
-    z = np.sort(atoms.get_positions()[:, 2])
-    return bool(atoms.cell.lengths()[2] - (z[-1] - z[0]) > 8.0)
 
 
 def _create_system(

@@ -1,0 +1,63 @@
+"""Names that several rooms share: columns of the tables, and AiiDA's names of a process that has ended.
+
+Every room may import this module, which imports nothing; see ``tests/test_layers.py``.
+"""
+
+from __future__ import annotations
+
+EXTRAS = ("campaign", "interface", "mlip", "seed")
+"""What a pair goes by: the keys of its rows, and with the prefix ``falsemetal_`` the extras of its node."""
+RESULT_KEYS = (
+    "step",
+    "time_ps",
+    "Mz",
+    "Mz_per_area",
+    "expected_drop",
+    "energy_mlip",
+    "stratum",
+    "probability",
+    "functional",
+    "gap",
+    "vbm",
+    "cbm",
+    "fermi",
+    "witness",
+    "metallic",
+    "dipole",
+    "drop",
+    "gap_of",
+    "vbm_z",
+    "cbm_z",
+    "edge_separation",
+    "tilt",
+    "vbm_projected",
+    "cbm_projected",
+    "spilling",
+    "potential_drop",
+    "vacuum_lower",
+    "vacuum_upper",
+    "plateau_ripple",
+    "solvent_vbm",
+    "solvent_cbm",
+    "solvent_gap",
+    "stripped_vbm",
+    "stripped_cbm",
+    "stripped_gap",
+    "stripped_drop",
+    "stripped_metallic",
+    "property_message",
+    "energy",
+    "gap_bound",
+    "degauss",
+    "scf_iterations",
+    "wall_seconds",
+    "attempt",
+    "exit_code",
+    "exit_message",
+)
+"""Keys of a frame's result that its row has."""
+FRAME_COLUMNS = (*EXTRAS, *RESULT_KEYS, "pw_pk", "gap_pk", "result_pk", "pair_pk")
+"""Keys of a frame's row, and columns of results.csv."""
+
+ENDED = ("finished", "excepted", "killed")
+"""States of a process that will not go on."""

@@ -1,0 +1,35 @@
+"""Options of the jobs, from what a user gives for a stage: resources, wall time, slots, the scheduler's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .slots import slots_prepend
+
+SCHEDULER_KEYS = ("queue_name", "account", "qos", "custom_scheduler_commands")
+"""Passed on as they are."""
+ONE_PROCESS = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+DEFAULT_WALLTIME = 3600
+"""Seconds."""
+
+
+def md_options(options: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Options of the MD job: one process; waits for its slots."""
+    return _job_options(options, slots_prepend(int(options.get("slots", 0)), threads))
+
+
+def pw_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a Quantum ESPRESSO job: one rank without MPI unless told otherwise; waits for its slots."""
+    resources = options.get("resources", ONE_PROCESS)
+    ranks = resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)
+    lines = "export OMP_NUM_THREADS=1\n" + slots_prepend(int(options.get("slots", 0)), ranks)
+    return {**_job_options(options, lines), "withmpi": ranks > 1}
+
+
+def _job_options(options: dict[str, Any], prepend: str) -> dict[str, Any]:
+    return {
+        "resources": options.get("resources", dict(ONE_PROCESS)),
+        "max_wallclock_seconds": int(options.get("max_wallclock_seconds", DEFAULT_WALLTIME)),
+        "prepend_text": prepend,
+        **{key: options[key] for key in SCHEDULER_KEYS if key in options},
+    }
