@@ -13,7 +13,7 @@ import click
 from aiida import engine
 
 from aiida_falsemetal.cli.common import load_profile
-from aiida_falsemetal.cli.screen import read_campaign
+from aiida_falsemetal.cli.screen import check_dft, read_campaign
 from aiida_falsemetal.cli.submit import existing_pairs, missing_pairs, pair_builder
 
 
@@ -31,6 +31,7 @@ def main(file: Path, interface: str, mlip: str, seed: int | None) -> None:
         names = ", ".join(f"{p.interface} x {p.mlip} x {p.seed}" for p, _ in pairs)
         raise click.ClickException(f"{file} has no pair {interface} x {mlip} x {seed}; it has {names}.")
     load_profile()
+    check_dft(campaign, file)
     if not missing_pairs(chosen, existing_pairs(campaign.name)):
         click.echo("nothing to compute: the pair is in the graph already; see `falsemetal status`.")
         return

@@ -72,14 +72,11 @@ def _check_overrides(campaign: Any, file: Path) -> None:
             if number
             else type(value) is type(known[key])
         )
-        # What may be nothing is said here; the rest is judged where it is used.
-        least = 0 if key in MAY_BE_ZERO else None
-        if not fits or (number and (value < 0 if least == 0 else value <= 0)):
-            wanted = (
-                ("a number that is not negative" if least == 0 else "a positive number")
-                if number
-                else f"a {type(known[key]).__name__}"
-            )
+        zero = key in MAY_BE_ZERO
+        if not fits or (number and (value < 0 or (value == 0 and not zero))):
+            wanted = f"a {type(known[key]).__name__}"
+            if number:
+                wanted = "a number that is not negative" if zero else "a positive number"
             raise click.ClickException(f"{file}: gap.overrides.{key}: {value!r} does not fit; give {wanted}.")
 
 

@@ -24,7 +24,7 @@ from ..physics.edges import BandEdges
 from .ladder import Run, Rung, is_done, next_rung
 from .options import pw_options
 from .properties import PropertyStages, check_properties, check_substrate
-from .pseudos import gap_settings, input_dft
+from .pseudos import gap_settings, input_dft, pseudos_of
 
 LegacyUpfData = DataFactory("core.upf")
 UpfData = DataFactory("pseudo.upf")
@@ -97,7 +97,7 @@ class GapWorkChain(PropertyStages):
         builder.structure = structure
         builder.code = code
         builder.parameters = orm.Dict(settings)
-        builder.pseudos = load_pseudos(settings["pseudo_family"], structure)
+        builder.pseudos = pseudos_of(settings["pseudo_family"], structure)
         builder.options = orm.Dict(options or {})
         check_properties(settings, set(codes or {}), bool(substrate))
         for name, node in (codes or {}).items():
@@ -298,18 +298,3 @@ def pw_parameters(settings: dict[str, Any], electrons: int, degauss: float) -> d
             for key in ("conv_thr", "electron_maxstep", "mixing_beta", "mixing_mode", "mixing_ndim", "diagonalization")
         },
     }
-
-
-def load_pseudos(family: str, structure: orm.StructureData) -> dict[str, Any]:
-    """Pseudopotentials of an installed family.
-
-    :raises ValueError: if the family is not installed or lacks an element.
-    """
-    try:
-        pseudos: dict[str, Any] = orm.load_group(family).get_pseudos(structure=structure)
-    except Exception as error:
-        raise ValueError(
-            f"the pseudopotential family {family!r} cannot serve this structure ({error}); "
-            "run `falsemetal setup` for the offline family, or `aiida-pseudo install` for another."
-        ) from error
-    return pseudos

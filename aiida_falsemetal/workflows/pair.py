@@ -15,11 +15,11 @@ from ..calculations.verdict import pair_verdict
 from ..data.mlip import MlipData
 from ..interfaces.registry import recipe_elements
 from ..names import EXTRAS
-from .gap import GapWorkChain, load_pseudos
+from .gap import GapWorkChain
 from .ladder import check_ladder
 from .md import MlipMdWorkChain
 from .properties import CODE_NAMES, check_properties
-from .pseudos import gap_settings
+from .pseudos import gap_settings, pseudos_of
 
 LABELS = (*EXTRAS, "fingerprint")
 GROUP_PREFIX = "falsemetal/"
@@ -211,7 +211,7 @@ class PairWorkChain(WorkChain):
                 "record": self.ctx.records[key],
                 "parameters": self.inputs.gap,
                 "code": self.inputs.pw_code,
-                "pseudos": load_pseudos(settings["pseudo_family"], frame),
+                "pseudos": pseudos_of(settings["pseudo_family"], frame),
                 "options": self.inputs.pw_options,
                 **{name: self.inputs[name] for name in CODE_NAMES if name in self.inputs},
                 **self.ctx.substrate,

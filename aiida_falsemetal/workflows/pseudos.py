@@ -47,8 +47,8 @@ def gap_settings(protocol: str | None, overrides: Mapping[str, Any] | None, elem
     :param overrides: keys of the protocol with other values; None leaves a key to the rules.
     :param elements: chemical symbols at hand.
     :raises ValueError: if the protocol or a key is not known.
-    :raises DftError: if the ladder of smearings or the mesh of k-points makes no sense, or family, functional or cutoffs
-        do not fit.
+    :raises DftError: if the ladder of smearings or the mesh of k-points makes no sense, or family, functional or
+        cutoffs do not fit.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     defaults = load_protocol("gap", protocol)
@@ -80,6 +80,15 @@ def family_pseudos(family: str, elements: Iterable[str]) -> dict[str, Any]:
                 f"{family!r} holds {type(pseudo).__name__} for {element}, and pw.x is given UPF; {_INSTALL}",
             )
     return pseudos
+
+
+def pseudos_of(family: str, structure: orm.StructureData) -> dict[str, Any]:
+    """Pseudopotentials of an installed family, by the structure's kinds.
+
+    :raises DftError: as :func:`family_pseudos` does.
+    """
+    found = family_pseudos(family, {kind.symbol for kind in structure.kinds})
+    return {kind.name: found[kind.symbol] for kind in structure.kinds}
 
 
 _INSTALL = "`falsemetal setup` installs the offline family, `falsemetal setup --pseudos NAME` another"

@@ -3,7 +3,8 @@
     python benchmarks/gap/cost.py SCRATCH [--workers 2] [--only against|levers|growth] [--limit 3600]
 
 Both sides run in one go on this machine, with the same pw.x, BLAS, pseudopotentials and cutoffs, ``--workers`` runs at
-a time throughout. Cost is core time, user and system, of pw.x. What is in SCRATCH already is not repeated.
+a time throughout. Cost is core time, user and system, of pw.x. What is in SCRATCH or in the tables already is not
+repeated: to compare anew, remove both.
 
 ``against``  ``balanced`` as it comes, on the MD's cell: its smearing, thresholds, forces, stress and mesh of k-points;
              the same at Gamma; then ours. Runs are killed after ``--limit`` seconds, and a ratio to one that was
@@ -17,10 +18,9 @@ Writes ``docs/data/gap-cost-*.csv``.
 from __future__ import annotations
 
 import argparse
-import csv
 import platform
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,27 +163,23 @@ def growth_jobs(_: float) -> list[Job]:
 
 
 STUDIES = {"against": against_jobs, "levers": lever_jobs, "growth": growth_jobs}
-COLUMNS = ("frame", "run", "kpoints", "converged", "iterations", "gap", "drop", "core_seconds", "wall_seconds", "ratio")
+COLUMNS = ("kpoints", "converged", "iterations", "gap", "drop", "core_seconds", "wall_seconds")
 
 
 def study(name: str, scratch: Path, workers: int, limit: float) -> None:
     """Run a study and write its table; ``ratio`` is the core time over that of ``ours`` on the same frame."""
 
-    def compute(job: Job) -> Row:
-        frame, label, run = job
-        found = {"frame": frame, "run": label, **run(scratch / name / frame / label.replace(" ", "_"))}
-        print({key: found.get(key) for key in COLUMNS[:-1]}, flush=True)
-        return found
+    def row(frame: str, label: str, run: Callable[[Path], Row]) -> Row:
+        found = run(scratch / name / frame.replace(" ", "_") / label.replace(" ", "_"))
+        return {"kpoints": "Gamma", "gap": None, "drop": None, **{key: found[key] for key in COLUMNS if key in found}}
 
-    with ThreadPoolExecutor(workers) as pool:
-        rows = list(pool.map(compute, STUDIES[name](limit)))
-    reference = {row["frame"]: row["core_seconds"] for row in rows if row["run"] == "ours"}
-    for row in rows:
-        row["ratio"] = round(row["core_seconds"] / reference[row["frame"]], 2)
-    with (DATA / f"gap-cost-{name}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    path = DATA / f"gap-cost-{name}.csv"
+    jobs = [(frame, label, partial(row, frame, label, run)) for frame, label, run in STUDIES[name](limit)]
+    rows = espresso.tabulate(path, ("frame", "run"), jobs, workers)
+    reference = {found["frame"]: float(found["core_seconds"]) for found in rows if found["run"] == "ours"}
+    for found in rows:
+        found["ratio"] = round(float(found["core_seconds"]) / reference[found["frame"]], 2)
+    espresso.write_rows(path, rows)
 
 
 def main() -> None:

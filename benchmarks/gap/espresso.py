@@ -5,6 +5,7 @@ A run that has a ``run.json`` is not repeated, so a study that was interrupted g
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -13,6 +14,8 @@ import subprocess
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ from aiida_falsemetal.workflows.protocols import load_protocol
 
 FRAMES = Path(__file__).with_name("frames.xyz")
 VALENCE = {"O": 6, "H": 1}
+Job = tuple[str, str, Callable[[], dict[str, Any]]]
+"""Frame, name of the run, and what computes the rest of its row."""
 XML = "pwscf.save/data-file-schema.xml"
 
 
@@ -119,6 +124,41 @@ def climb(frame: Atoms, folder: Path, protocol: str = "fast", **changes: Any) ->
         runs.append({**run_pw(folder / f"run-{len(runs)}", film, parameters, density=start), "degauss": rung.degauss})
         done.append(Run(rung.degauss, runs[-1]["converged"], runs[-1].get("witness")))
     return runs, is_done(done, rungs, limit)
+
+
+def tabulate(path: Path, keys: tuple[str, str], jobs: Sequence[Job], workers: int) -> list[dict[str, Any]]:
+    """Compute the rows that a table lacks and write it after each one, so that a study may take several days.
+
+    :param keys: names of the two columns that tell the rows apart.
+    :param jobs: their values, and what computes the row; all rows have the columns of the widest one.
+    """
+    rows = {}
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = {(row[keys[0]], row[keys[1]]): row for row in csv.DictReader(file)}
+    lock = threading.Lock()
+
+    def compute(job: Job) -> None:
+        found = {**dict(zip(keys, job[:2], strict=True)), **job[2]()}
+        print(found, flush=True)
+        with lock:
+            rows[job[:2]] = {key: "" if value is None else str(value) for key, value in found.items()}
+            write_rows(path, [rows[name] for name in order if name in rows])
+
+    order = [job[:2] for job in jobs]
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(compute, [job for job in jobs if job[:2] not in rows]))
+    return [rows[name] for name in order]
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write a table whole, or leave the old one."""
+    part = path.with_suffix(".part")
+    with part.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(max(rows, key=len)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    part.rename(path)
 
 
 def timed(command: list[str], folder: Path, output: str, seconds: float | None = None) -> tuple[float, float]:

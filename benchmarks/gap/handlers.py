@@ -3,15 +3,15 @@
     python benchmarks/gap/handlers.py SCRATCH [--before] [--workers 2]
 
 ``--before`` also runs what the protocol did until November 2026: three attempts from scratch at 0.001, 0.001 and
-0.003 Ry with 80, 150 and 200 iterations. What is in SCRATCH already is not repeated. Writes
-``docs/data/gap-handlers.csv``.
+0.003 Ry with 80, 150 and 200 iterations. Writes ``docs/data/gap-handlers.csv``; what is in it, or in SCRATCH, is not
+repeated.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,11 @@ def summary(runs: list[dict[str, Any]], result: dict[str, Any] | None) -> dict[s
     }
 
 
+def row(converge: Callable[[Atoms, Path], dict[str, Any]], frame: Atoms, scratch: Path) -> dict[str, Any]:
+    """What a method finds of a frame."""
+    return {"expected_drop": round(float(frame.info["expected_drop"]), 3), **converge(frame, scratch)}
+
+
 def main() -> None:
     """Run what is missing, print a line a frame, write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -65,23 +70,14 @@ def main() -> None:
     arguments = parser.parse_args()
     methods = {"ladder": ladder, **({"before": before} if arguments.before else {})}
 
-    def compute(job: tuple[str, str, Atoms]) -> dict[str, Any]:
-        method, name, frame = job
-        found = methods[method](frame, arguments.scratch / name)
-        row = {"frame": name, "expected_drop": round(frame.info["expected_drop"], 3), "method": method, **found}
-        print(row, flush=True)
-        return row
-
-    jobs = [(method, name, frame) for method in methods for name, frame in espresso.frames().items()]
-    with ThreadPoolExecutor(arguments.workers) as pool:
-        rows = list(pool.map(compute, jobs))
-    with TABLE.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(max(rows, key=len)), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    jobs: list[espresso.Job] = []
+    for method, converge in methods.items():
+        for name, frame in espresso.frames().items():
+            jobs.append((name, method, partial(row, converge, frame, arguments.scratch / name)))
+    rows = espresso.tabulate(TABLE, ("frame", "method"), jobs, arguments.workers)
     for method in methods:
         mine = [row for row in rows if row["method"] == method]
-        print(method, sum(row["converged"] for row in mine), "of", len(mine), "frames")
+        print(method, sum(row["converged"] == "True" for row in mine), "of", len(mine), "frames")
 
 
 if __name__ == "__main__":

@@ -73,6 +73,17 @@ def settings() -> None:
     table(["run", *(f"{frame}: gap (meV) / drop (mV)" for frame in frames)], lines)
 
 
+def independent() -> None:
+    """GPAW beside pw.x."""
+    lines: list[list[object]] = []
+    for row in read("gap-independent.csv"):
+        gap, drop = (1000 * (float(row[f"{key}_gpaw"]) - float(row[f"{key}_pw"])) for key in ("gap", "drop"))
+        values = [number(row[key], 3) for key in ("gap_pw", "gap_gpaw", "drop_pw", "drop_gpaw")]
+        lines.append([row["frame"], *values, f"{gap:+.0f}", f"{drop:+.0f}"])
+    names = ["gap, pw.x (eV)", "gap, GPAW (eV)", "drop, pw.x (V)", "drop, GPAW (V)"]
+    table(["frame", *names, "gap, difference (meV)", "drop, difference (mV)"], lines)
+
+
 def handlers() -> None:
     """How many frames converge, by expected drop."""
     rows = read("gap-handlers.csv")
@@ -114,6 +125,7 @@ def number(text: str, digits: int, key: str = "") -> str:
 
 if __name__ == "__main__":
     protocols()
+    independent()
     settings()
     handlers()
     for study in ("against", "levers", "growth"):

@@ -12,8 +12,9 @@ from aiida import orm
 from aiida.common.links import LinkType
 from aiida.plugins import DataFactory, WorkflowFactory
 
-from aiida_falsemetal.workflows.gap import GapWorkChain, load_pseudos
+from aiida_falsemetal.workflows.gap import GapWorkChain
 from aiida_falsemetal.workflows.protocols import load_protocol
+from aiida_falsemetal.workflows.pseudos import pseudos_of
 from tests.calculations.test_gap import OUTPUT, xml
 from tests.data import nodes
 
@@ -213,4 +214,4 @@ def test_run_without_a_job_speaks_for_itself(go: Go, monkeypatch: pytest.MonkeyP
 def test_family_that_is_not_installed_is_refused_with_the_remedy() -> None:
     structure, _ = nodes.film_nodes()
     with pytest.raises(ValueError, match="falsemetal setup"):
-        load_pseudos("no/such/family", structure)
+        pseudos_of("no/such/family", structure)
