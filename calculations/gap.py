@@ -31,6 +31,8 @@ UNITS = {
     "fermi": "eV",
     "dipole": "e*A",
     "witness": "e",
+    "degauss": "Ry",
+    "attempt": "1",
     "scf_iterations": "1",
     "wall_seconds": "s",
 }

@@ -325,3 +325,21 @@ def test_water_on_a_metal(tmp_path: Path) -> None:
     assert 1.0 < found["stripped_gap"]
     # The water lies above the metal, and so do its edges.
     assert found["vbm_z"] > 1.0 and found["cbm_z"] > 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.qe
+def test_closing_gap_goes_down_the_ladder_in_pw(tmp_path: Path) -> None:
+    """Four waters on top of each other that all point up: from scratch at 0.001 Ry pw.x does not converge them."""
+    atoms = [
+        (symbol, (2.5 + p[0] + (layer % 2), 2.5 + p[1] + layer // 2, 6.0 + 1.6 * layer + p[2]))
+        for layer in range(4)
+        for symbol, p in zip("OHH", WATER, strict=True)
+    ]
+    found = launch(tmp_path, atoms, 5.0, "--no-layers")
+    assert found["degauss"] == pytest.approx(0.001)
+    assert found["attempt"] >= 3
+    assert found["metallic"] == "True"
+    # The upper end is where the electrons are drawn to: the dipole points up.
+    assert found["drop"] > 0.0
+    assert found["gap"] < 0.2 or found["witness"] > 0.01
