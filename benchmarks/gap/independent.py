@@ -6,7 +6,7 @@ Needs ``pip install gpaw gpaw-data`` (GPAW compiles against libxc and a BLAS) an
 shares no line with what it checks. Same film, same cell, same functional, same Fermi-Dirac width; another basis
 (plane waves with PAW instead of norm-conserving pseudopotentials), another dipole correction, another mixer. SCRATCH is
 that of ``convergence.py``: the films are the inputs that pw.x was given for the first rung of ``standard``. Writes
-``docs/data/gap-independent.csv``, both codes side by side; what is in SCRATCH already is not repeated.
+``docs/data/gap-independent.csv``, both codes side by side; what is in it already is not repeated.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from gpaw import GPAW, PW, Davidson, FermiDirac, Mixer
 VALENCE = {"O": 6, "H": 1}
 EPS0 = 5.526349358e-3
 TABLE = Path(__file__).parents[2] / "docs" / "data" / "gap-independent.csv"
+COLUMNS = ("frame", "degauss", "gap_gpaw", "gap_pw", "drop_gpaw", "drop_pw", "seconds_gpaw")
 
 
 def gap(film: Atoms, degauss: float, functional: str, cutoff: float, log: Path) -> dict[str, Any]:
@@ -72,27 +73,29 @@ def main() -> None:
     parser.add_argument("--functional", default="PBE")
     parser.add_argument("--cutoff", type=float, default=600.0, help="of the plane waves, eV")
     arguments = parser.parse_args()
-    rows = []
+    rows = {}
+    if TABLE.exists():
+        with TABLE.open(newline="") as file:
+            rows = {row["frame"]: row for row in csv.DictReader(file)}
     for frame in arguments.frames:
         folder = arguments.scratch / frame / "standard" / "run-0"
-        out = folder / f"gpaw-{arguments.functional}-{arguments.cutoff:g}.json"
-        if not out.exists():
+        row = rows.setdefault(frame, {"frame": frame, **dict.fromkeys(COLUMNS[1:], "")})
+        if not row["gap_gpaw"]:
             text = (folder / "pw.in").read_text()
             degauss = float(next(line for line in text.splitlines() if "degauss" in line).split("=")[1])
             film = read(folder / "pw.in", format="espresso-in")
             start = time.monotonic()
-            found = gap(film, degauss, arguments.functional, arguments.cutoff, out.with_suffix(".txt"))
-            out.write_text(json.dumps({**found, "degauss": degauss, "wall_seconds": time.monotonic() - start}))
-        theirs, ours = json.loads(out.read_text()), json.loads((folder / "run.json").read_text())
-        row = {"frame": frame, "degauss": theirs["degauss"]}
-        for key in ("gap", "drop"):
-            row.update({f"{key}_gpaw": round(theirs[key], 4), f"{key}_pw": round(ours[key], 4)})
+            found = gap(film, degauss, arguments.functional, arguments.cutoff, folder / "gpaw.txt")
+            row.update(degauss=degauss, gap_gpaw=round(found["gap"], 4), drop_gpaw=round(found["drop"], 4))
+            row["seconds_gpaw"] = round(time.monotonic() - start)
+        if (folder / "run.json").exists():
+            theirs = json.loads((folder / "run.json").read_text())
+            row.update(gap_pw=round(theirs["gap"], 4), drop_pw=round(theirs["drop"], 4))
         print(row, flush=True)
-        rows.append(row)
-    with TABLE.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        with TABLE.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows[name] for name in sorted(rows))
 
 
 if __name__ == "__main__":

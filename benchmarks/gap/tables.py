@@ -77,6 +77,8 @@ def independent() -> None:
     """GPAW beside pw.x."""
     lines: list[list[object]] = []
     for row in read("gap-independent.csv"):
+        if not (row["gap_pw"] and row["gap_gpaw"]):
+            continue
         gap, drop = (1000 * (float(row[f"{key}_gpaw"]) - float(row[f"{key}_pw"])) for key in ("gap", "drop"))
         values = [number(row[key], 3) for key in ("gap_pw", "gap_gpaw", "drop_pw", "drop_gpaw")]
         lines.append([row["frame"], *values, f"{gap:+.0f}", f"{drop:+.0f}"])
