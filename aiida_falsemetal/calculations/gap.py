@@ -10,8 +10,8 @@ from aiida import orm
 from aiida.engine import calcfunction
 
 from ..physics.constants import BOHR, EPS0
-from ..physics.edges import BandEdges, band_edges
-from .layers import LAYER_KEYS, SOLVENT_KEYS, kpoint_weights
+from .bands import film_edges
+from .layers import LAYER_KEYS, SOLVENT_KEYS
 from .potential import POTENTIAL_KEYS
 
 STRIPPED_KEYS = ("stripped_vbm", "stripped_cbm", "stripped_gap", "stripped_drop", "stripped_metallic")
@@ -85,12 +85,6 @@ def _counted(bands: orm.BandsData, electrons: int, given: dict[str, Any]) -> dic
     edges = film_edges(bands, electrons)
     metallic = edges.gap < given["metallic_gap"] or edges.witness > given["metallic_witness"]
     return dict(zip(COUNTED, (edges.gap, edges.vbm, edges.cbm, edges.witness, bool(metallic)), strict=True))
-
-
-def film_edges(bands: orm.BandsData, electrons: int) -> BandEdges:
-    """Edges and witness by counting electrons, from pw.x's bands."""
-    energies, occupations = (np.atleast_2d(np.squeeze(values)) for values in bands.get_bands(also_occupations=True))
-    return band_edges(energies, occupations, electrons, kpoint_weights(bands))
 
 
 def _scalars(properties: dict[str, orm.Dict]) -> dict[str, Any]:

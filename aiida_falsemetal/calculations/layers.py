@@ -9,7 +9,6 @@ from aiida import orm
 from aiida.engine import calcfunction
 from numpy.typing import NDArray
 
-from ..physics.edges import band_edges
 from ..physics.layers import (
     States,
     band_tilt,
@@ -19,6 +18,7 @@ from ..physics.layers import (
     spilling,
 )
 from ..physics.solvent import is_metallized, solvent_edges
+from .bands import film_edges, kpoint_weights
 
 LAYER_KEYS = ("vbm_z", "cbm_z", "edge_separation", "tilt", "vbm_projected", "cbm_projected", "spilling")
 """What :func:`layers_of_film` adds to a frame's result."""
@@ -59,14 +59,13 @@ def layers_of_film(
     atoms = np.ones(len(structure.sites))
     atoms[substrate] = 0.0
     states = read_states(projections, bands, structure)
-    occupations = bands.get_bands(also_occupations=True)[1]
     scalars: dict[str, Any] = {}
     if substrate:
         scalars, vbm, cbm, valence, conduction = _solvent(states, atoms, fermi, given)
         occupied = states.energies <= fermi
     else:
         electrons = round(parsed["number_of_electrons"])
-        edges = band_edges(states.energies, occupations, electrons, states.weights)
+        edges = film_edges(bands, electrons)
         vbm, cbm = edges.vbm, edges.cbm
         occupied = np.argsort(np.argsort(states.energies, axis=1, kind="stable"), axis=1) < electrons // 2
         valence, conduction = occupied, ~occupied
@@ -91,16 +90,6 @@ def read_states(projections: orm.ProjectionData, bands: orm.BandsData, structure
         by_atom[:, :, _atom_at(np.array(orbital.get_orbital_dict()["position"]), positions)] += values
     heights = positions[:, 2] - 0.5 * (positions[:, 2].min() + positions[:, 2].max())
     return States(energies, weights, by_atom, heights)
-
-
-def kpoint_weights(bands: orm.BandsData) -> NDArray[np.float64]:
-    """Weights of the k-points, shape (kpoints,), summing to 1; equal ones where the node has none."""
-    try:
-        weights = np.asarray(bands.get_kpoints(also_weights=True)[1], dtype=float)
-    except AttributeError:
-        weights = np.ones(len(bands.get_kpoints()))
-    normalised: NDArray[np.float64] = weights / weights.sum()
-    return normalised
 
 
 def _atom_at(place: NDArray[np.float64], positions: NDArray[np.float64]) -> int:

@@ -11,7 +11,7 @@ from aiida.engine import calcfunction
 
 from ..physics import dielectric, gaplaw, missing_energy, statistics
 
-WATER = {"eps": 78.0, "eps_inf": 1.78}
+WATER = {"eps": 78.0, "eps_inf": missing_energy.EPS_INF}
 """Static and optical permittivity of water at 298 K (PHYSICS.md, section 3: 1/eps_inf - 1/eps is about 0.54)."""
 
 

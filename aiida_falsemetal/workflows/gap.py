@@ -18,8 +18,9 @@ from aiida.engine import ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import DataFactory, WorkflowFactory
 
+from ..calculations.bands import film_edges
 from ..calculations.film import prepare_film
-from ..calculations.gap import failed_result, film_edges, frame_result
+from ..calculations.gap import failed_result, frame_result
 from ..physics.edges import BandEdges
 from .ladder import Run, Rung, is_done, next_rung
 from .options import pw_options

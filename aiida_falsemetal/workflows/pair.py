@@ -18,7 +18,7 @@ from ..names import EXTRAS
 from .gap import GapWorkChain
 from .ladder import check_ladder
 from .md import MlipMdWorkChain
-from .properties import CODE_NAMES, check_properties
+from .properties import CODE_NAMES, check_properties, property_inputs
 from .pseudos import gap_settings, pseudos_of
 
 LABELS = (*EXTRAS, "fingerprint")
@@ -31,7 +31,7 @@ def validate_inputs(inputs: Any, _: object) -> str | None:
         return None
     try:
         check_ladder(inputs["gap"].get_dict())
-        check_properties(inputs["gap"].get_dict(), {name for name in CODE_NAMES if name in inputs})
+        check_properties(inputs["gap"].get_dict(), property_inputs(inputs))
     except ValueError as error:
         return f"gap: {error}"
     return None
@@ -145,16 +145,17 @@ class PairWorkChain(WorkChain):
         except Exception as error:
             return self.exit_codes.ERROR_INTERFACE.format(message=str(error))
         self.ctx.structure, self.ctx.info = built["structure"], built["info"]
-        metal = built["info"].get_dict().get("metal_indices", [])
-        codes = {name for name in CODE_NAMES if name in self.inputs}
         try:
-            check_properties(self.inputs.gap.get_dict(), codes, bool(metal))
+            check_properties(self.inputs.gap.get_dict(), property_inputs(self.inputs), bool(self._metal()))
         except ValueError as error:
             return self.exit_codes.ERROR_INTERFACE.format(message=str(error))
-        self.ctx.substrate = {"substrate": orm.List(metal)} if metal else {}
         self.out("interface", self.ctx.structure)
         self.out("interface_info", self.ctx.info)
         return None
+
+    def _metal(self) -> list[int]:
+        """Indices of the atoms of a metal; none for a film alone."""
+        return list(self.ctx.info.get_dict().get("metal_indices", []))
 
     def run_md(self) -> ToContext:
         """Submit the MD."""
@@ -204,6 +205,7 @@ class PairWorkChain(WorkChain):
     def run_gaps(self) -> ToContext:
         """Submit a gap for every frame; the slots decide how many run at once."""
         submitted = {}
+        substrate = {"substrate": orm.List(self._metal())} if self._metal() else {}
         for key, frame in sorted(self.ctx.frames.items()):
             settings = self.inputs.gap.get_dict()
             inputs = {
@@ -213,8 +215,8 @@ class PairWorkChain(WorkChain):
                 "code": self.inputs.pw_code,
                 "pseudos": pseudos_of(settings["pseudo_family"], frame),
                 "options": self.inputs.pw_options,
-                **{name: self.inputs[name] for name in CODE_NAMES if name in self.inputs},
-                **self.ctx.substrate,
+                **property_inputs(self.inputs),
+                **substrate,
                 "metadata": {"call_link_label": f"gap_{key}"},
             }
             submitted[f"gap_{key}"] = self.submit(GapWorkChain, **inputs)

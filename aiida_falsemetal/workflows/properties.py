@@ -61,6 +61,11 @@ def check_properties(settings: Mapping[str, Any], codes: Collection[str], substr
     return wanted
 
 
+def property_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The codes of ``CODE_NAMES`` that are among a workchain's inputs, by name."""
+    return {name: inputs[name] for name in CODE_NAMES if name in inputs}
+
+
 def check_substrate(indices: list[Any], atoms: int) -> None:
     """Refuse a substrate that is none.
 
@@ -76,7 +81,7 @@ def validate_inputs(inputs: Any, _: object) -> str | None:
     """A sentence on what is wrong with a gap's ladder or properties, or None. Nothing has been computed yet."""
     if "parameters" not in inputs or "structure" not in inputs:
         return None
-    codes = {name for name in CODE_NAMES if name in inputs}
+    codes = property_inputs(inputs)
     try:
         if "substrate" in inputs:
             check_substrate(inputs["substrate"].get_list(), len(inputs["structure"].sites))
@@ -138,7 +143,7 @@ class PropertyStages(WorkChain):
     def prepare_properties(self, electrons: int) -> None:
         """Decide what will be computed, and change the SCF's settings accordingly."""
         substrate = self._substrate()
-        codes = {name for name in CODE_NAMES if name in self.inputs}
+        codes = property_inputs(self.inputs)
         self.ctx.properties = sorted(check_properties(self.ctx.settings, codes, bool(substrate)))
         self.ctx.property_messages = []
         self.ctx.scalars = {}
@@ -249,12 +254,11 @@ class PropertyStages(WorkChain):
     def _stripped_inputs(self) -> dict[str, Any]:
         solvent = strip_substrate(self.ctx.film, self.inputs.substrate, metadata={"call_link_label": "strip_substrate"})
         kinds = {site.kind_name for site in solvent.sites}
-        codes = {name: self.inputs[name] for name in CODE_NAMES if name in self.inputs}
         return {
             "structure": solvent,
             "parameters": self.inputs.parameters,
             "code": self.inputs.code,
-            **codes,
+            **property_inputs(self.inputs),
             "pseudos": {name: pseudo for name, pseudo in self.inputs.pseudos.items() if name in kinds},
             "options": self.inputs.options,
             "metadata": {"call_link_label": "stripped"},

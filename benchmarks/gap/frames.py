@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms, units
@@ -34,12 +35,18 @@ BINS = ((0.0, 2.0, 6), (2.0, 3.5, 6), (3.5, 5.0, 10), (5.0, 6.5, 10), (6.5, 8.0,
 """From and to in V of expected drop, and how many frames: closing happens between 4 and 7 V."""
 
 
-def trajectory(seed: int, picoseconds: float) -> list[Atoms]:
-    """Samples of one trajectory, 2 ps of equilibration left out, each with its expected drop."""
-    atoms = FilmRecipe().build(FilmParameters(**FILM, seed=seed)).atoms
-    entry = presets()["spcfw-truncated"]
+def relaxed_film(preset: str, **parameters: Any) -> Atoms:
+    """A packed film of water, relaxed with the calculator of a shipped model, which it keeps."""
+    atoms: Atoms = FilmRecipe().build(FilmParameters(**parameters)).atoms
+    entry = presets()[preset]
     atoms.calc = load_family(entry.family).calculator(model_path(entry), dict(entry.kwargs), atoms)
     FIRE(atoms, logfile=None).run(fmax=1.0, steps=150)
+    return atoms
+
+
+def trajectory(seed: int, picoseconds: float) -> list[Atoms]:
+    """Samples of one trajectory, 2 ps of equilibration left out, each with its expected drop."""
+    atoms = relaxed_film("spcfw-truncated", **FILM, seed=seed)
     atoms.set_masses([2.014 if symbol == "H" else None for symbol in atoms.get_chemical_symbols()])
     rng = np.random.default_rng(seed)
     thermalize_momenta(atoms, temperature_K=300.0, rng=rng)
