@@ -212,7 +212,8 @@ class InterfaceSpec(Section):
         refuse_unknown(given, model.model_fields)
         # As JSON, for there a list may become a tuple although `true` may not become a number.
         parameters = model.model_validate_json(json.dumps(given), strict=True)
-        return {"recipe": data["recipe"], "parameters": parameters.model_dump(mode="json")}
+        # What is not given is left out, so that a recipe may learn new things without its old interfaces changing.
+        return {"recipe": data["recipe"], "parameters": parameters.model_dump(mode="json", exclude_none=True)}
 
     def elements(self) -> set[str]:
         """Chemical symbols the interface will hold."""

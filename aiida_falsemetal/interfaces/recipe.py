@@ -27,9 +27,15 @@ class Parameters(BaseModel):
 class BuiltInterface:
     """Atoms and what the later steps must know of them.
 
-    ``info`` holds ``area`` (Å^2), ``axis`` (0, 1 or 2, the normal), ``thickness`` (Å, nominal), ``vacuum`` (Å),
-    ``solvent`` (name), ``solvent_indices``, ``molecules`` (lists of indices) and ``fixed_indices``; where there is a
-    metal, ``metal_indices`` too: the gap of a frame is then that of the other atoms, the whole having none.
+    Atoms are in the order substrate, solvent molecules, ions; the normal is z. ``info`` holds
+
+    - ``area`` (Å^2), ``axis`` (2), ``thickness`` (Å of liquid, nominal), ``vacuum`` (Å);
+    - ``solvent`` (name), ``solvent_indices``, ``molecules`` (lists of indices; an ion is one of its own);
+    - ``substrate_indices``, ``fixed_indices`` (held in the MD), and where there is a metal ``metal_indices``: the gap
+      of a frame is then that of the other atoms, the whole having none;
+    - ``charges`` (e, one an atom): screened ones, see :mod:`.solvents`; 0 for a substrate;
+    - ``eps``, ``eps_inf``: permittivities of the liquid at 298 K, ``eps`` None where its dipoles cannot turn;
+    - ``kpoints``: a mesh for DFT; ``lattice``: how the substrate was matched, None without one.
     """
 
     atoms: Atoms
@@ -42,6 +48,17 @@ class Recipe(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     parameters: ClassVar[type[Parameters]]
+    takes_structure: ClassVar[bool] = False
+    """Whether the recipe starts from a structure that someone has: its methods then take ``atoms`` besides."""
+
+    @classmethod
+    @abstractmethod
+    def examples(cls) -> list[dict[str, Any]]:
+        """Parameters, quick to build, that show the recipe's range; the first is the one for documentation."""
+
+    def has_metal(self, parameters: Any) -> bool:
+        """Whether the interface holds a metal, known without building it."""
+        return False
 
     @abstractmethod
     def elements(self, parameters: Any) -> set[str]:
