@@ -19,14 +19,14 @@ import numpy as np
 from ase.io import read
 
 DATA = Path(__file__).parents[2] / "docs" / "data"
-FRAMES = ("f01", "f03", "f05", "f08", "f12", "f15", "f18", "f22", "f30", "f35")
-THREE = ("f03", "f12", "f30")
+FRAMES = ("f01", "f03", "f05", "f08", "f12", "f15", "f18", "f21", "f22", "f30")
+THREE = ("f03", "f12", "f18")
 REFERENCE = {"ecutwfc": 90.0, "conv_thr": 1e-9, "vacuum": 24.0, "moved_limit": 1e-6}
 PROTOCOLS: dict[str, dict[str, Any]] = {"standard": {}, "fast": {}, "reference": REFERENCE}
 SETTINGS: dict[str, list[Any]] = {
-    "ecutwfc": [30.0, 45.0, 60.0, 80.0],
-    "vacuum": [8.0, 16.0, 24.0],
-    "conv_thr": [1e-4, 1e-5, 1e-8],
+    "ecutwfc": [40.0, 60.0, 80.0],
+    "vacuum": [8.0, 20.0],
+    "conv_thr": [1e-4, 1e-8],
     "smearing": [[0.01], [0.01, 0.003], [0.01, 0.003, 0.001, 0.0005]],
 }
 Job = tuple[str, str, dict[str, Any]]

@@ -1,9 +1,9 @@
 """How many frames converge: the three attempts of before, and the ladder of smearings, on the same frames.
 
-    python benchmarks/gap/handlers.py SCRATCH [--before] [--workers 2]
+    python benchmarks/gap/handlers.py SCRATCH [--before 1] [--workers 2]
 
-``--before`` also runs what the protocol did until November 2026: three attempts from scratch at 0.001, 0.001 and
-0.003 Ry with 80, 150 and 200 iterations. Writes ``docs/data/gap-handlers.csv``; what is in it, or in SCRATCH, is not
+``--before N`` also runs the first N attempts of what the protocol did until November 2026: from scratch at 0.001, 0.001
+and 0.003 Ry with 80, 150 and 200 iterations. Writes ``docs/data/gap-handlers.csv``; what is in it, or in SCRATCH, is not
 repeated.
 """
 
@@ -28,10 +28,10 @@ BEFORE: tuple[dict[str, Any], ...] = (
 )
 
 
-def before(frame: Atoms, scratch: Path) -> dict[str, Any]:
-    """Three attempts from scratch."""
-    runs = []
-    for number, changes in enumerate(BEFORE):
+def before(frame: Atoms, scratch: Path, attempts: int) -> dict[str, Any]:
+    """Attempts from scratch."""
+    runs: list[dict[str, Any]] = []
+    for number, changes in enumerate(BEFORE[:attempts]):
         film, parameters = espresso.namelists(frame, **SETTINGS, **changes)
         runs.append(espresso.run_pw(scratch / f"before-{number}", film, parameters))
         if runs[-1]["converged"]:
@@ -65,10 +65,12 @@ def main() -> None:
     """Run what is missing, print a line a frame, write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scratch", type=Path)
-    parser.add_argument("--before", action="store_true")
+    parser.add_argument("--before", type=int, choices=range(len(BEFORE) + 1), default=0, metavar="N")
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    methods = {"ladder": ladder, **({"before": before} if arguments.before else {})}
+    methods: dict[str, Callable[[Atoms, Path], dict[str, Any]]] = {"ladder": ladder}
+    if arguments.before:
+        methods[f"before, attempts: {arguments.before}"] = partial(before, attempts=arguments.before)
 
     jobs: list[espresso.Job] = []
     for method, converge in methods.items():
