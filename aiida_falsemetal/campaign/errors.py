@@ -84,7 +84,7 @@ def translate(error: ValidationError, file: str, meaning: Callable[[Location], s
     # pydantic marks a fault of a mapping's key, as opposed to its value, by one more step.
     location = tuple(part for part in first["loc"] if part != "[key]")
     problem, remedy = _words(first["type"], first.get("ctx", {}), first["input"], first["msg"])
-    described = meaning(location) if first["type"] != "campaign" else ""
+    described = meaning(location) if first["type"] not in ("campaign", "value_error") else ""
     return CampaignError(file, dotted(location), problem, f"{remedy} ({described})" if described else remedy)
 
 
@@ -120,6 +120,10 @@ def _words(kind: str, context: dict[str, Any], value: Any, message: str) -> tupl
         return f"{shown(value)} is {problem}", f"{remedy} {context[key]}"
     if kind == "literal_error":
         return f"{shown(value)} is not known", f"use {context['expected']}"
+    if kind == "value_error":
+        # A recipe's own sentence: problem; remedy.
+        problem, _, remedy = str(context["error"]).rstrip(".").partition("; ")
+        return problem, remedy or f"{shown(value)} does not fit"
     expected = _EXPECTED.get(kind.split("_")[0])
     if expected is not None and kind != "string_pattern_mismatch":
         return f"{shown(value)} is not {expected}", f"write {expected}"

@@ -255,3 +255,26 @@ def test_any_text_gives_data_or_error(text: str) -> None:
 def test_dump_is_read_alike(good: dict[str, Any]) -> None:
     """YAML that PyYAML wrote reads as what it was written from."""
     assert parse_source(yaml.safe_dump(good), "f") == good
+
+
+@pytest.mark.parametrize(
+    ("film", "sentence"),
+    [
+        ({"solvent": "benzene"}, "interfaces.a.solvent: there is no solvent 'benzene'; use one of water, methanol"),
+        ({"salt": {"LiF": 1}}, "interfaces.a.salt: there is no salt 'LiF'; use one of NaCl, KCl"),
+        ({"thickness": 9.0}, "interfaces.a: the amount of liquid is given by `molecules` or by `thickness`; give exactly"),
+    ],
+)
+def test_sentences_of_recipes(film: dict[str, Any], sentence: str) -> None:
+    interface = {"recipe": "film", "molecules": 24, "lateral": 7.0, **film}
+    with pytest.raises(CampaignError) as caught:
+        parse_campaign({"name": "x", "interfaces": {"a": interface}, "mlips": {"spcfw-ewald": None}}, "x.yaml")
+    assert sentence in str(caught.value)
+
+
+def test_what_a_recipe_learned_later_changes_no_old_interface() -> None:
+    """Fingerprints are made of the parameters: those of today's film must stay what they were in the first version."""
+    interface = {"recipe": "film", "molecules": 24, "lateral": 7.0}
+    campaign = parse_campaign({"name": "x", "interfaces": {"a": interface}, "mlips": {"spcfw-ewald": None}}, "x.yaml")
+    old = {"molecules": 24, "lateral": 7.0, "vacuum": 25.0, "seed": 1, "solvent": "water"}
+    assert campaign.interfaces["a"].parameters == old
