@@ -12,7 +12,8 @@ from aiida.engine import calcfunction
 from ..physics import dielectric, gaplaw, missing_energy, statistics
 
 WATER = {"eps": 78.0, "eps_inf": missing_energy.EPS_INF}
-"""Static and optical permittivity of water at 298 K (PHYSICS.md, section 3: 1/eps_inf - 1/eps is about 0.54)."""
+"""Static and optical permittivity of water at 298 K (PHYSICS.md, section 3: 1/eps_inf - 1/eps is about 0.54): what the
+infos of older versions, all films of water, do not say."""
 
 
 @calcfunction
@@ -65,13 +66,12 @@ def count_gaps(results: list[dict[str, Any]], lost: int = 0) -> dict[str, Any]:
 
 def dipole_statistics(series: orm.ArrayData | None, geometry: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Spread of M_z/A (e/Å) with its interval, beside what an isolated film with full electrostatics would have."""
-    area, thickness = geometry["area"], geometry["thickness"]
-    ratio = dielectric.screened_film(WATER["eps"], WATER["eps_inf"])
-    expected = dielectric.sd_dipole(ratio, area * thickness, given["temperature"]) / area
+    area = geometry["area"]
+    expected = expected_width(geometry, given["temperature"])
     empty: dict[str, Any] = dict.fromkeys(
         ("sd_Mz_per_area", "sd_low", "sd_high", "n_eff", "correlation_time_ps", "fraction_beyond_window")
     )
-    found = {**empty, "expected_sd_Mz_per_area": float(expected), "sampled_ps": 0.0}
+    found = {**empty, "expected_sd_Mz_per_area": expected, "sampled_ps": 0.0}
     if series is None:
         return found
     time = series.get_array("time_ps")
@@ -93,6 +93,19 @@ def dipole_statistics(series: orm.ArrayData | None, geometry: dict[str, Any], gi
     }
 
 
+def expected_width(geometry: dict[str, Any], temperature: float) -> float | None:
+    """Standard deviation of the screened M_z/A (e/Å) of an isolated film with full electrostatics.
+
+    :return: None for a film whose dipoles do not turn in picoseconds, as ice's: linear response has no width for it.
+    """
+    eps, eps_inf = (geometry.get(key, WATER[key]) for key in ("eps", "eps_inf"))
+    if eps is None:
+        return None
+    ratio = dielectric.screened_film(eps, eps_inf)
+    volume = geometry["area"] * geometry["thickness"]
+    return float(dielectric.sd_dipole(ratio, volume, temperature) / geometry["area"])
+
+
 def _equilibrated(moment: np.ndarray, time: np.ndarray, equilibration: float | str) -> int:
     """Index of the first sample that counts."""
     if equilibration == "auto":
@@ -110,14 +123,15 @@ def missing_energy_test(results: list[dict[str, Any]], geometry: dict[str, Any])
     :param results: every frame's result; those of older versions lack ``energy_mlip``.
     """
     volume = geometry["area"] * geometry["thickness"]
-    found = missing_energy.of_frames(results, volume, WATER["eps_inf"])
+    eps_inf = geometry.get("eps_inf", WATER["eps_inf"])
+    found = missing_energy.of_frames(results, volume, eps_inf)
     return {
         "missing_energy_slope": found.slope,
         "missing_energy_low": found.low,
         "missing_energy_high": found.high,
         "missing_energy_frames": found.frames,
         "missing_energy_says": found.says,
-        "missing_energy_unit": float(missing_energy.slab_energy(np.ones(1), volume, WATER["eps_inf"])[0]),
+        "missing_energy_unit": float(missing_energy.slab_energy(np.ones(1), volume, eps_inf)[0]),
     }
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aiida_falsemetal.calculations.verdict import (
     count_gaps,
     dipole_statistics,
+    expected_width,
     judge,
     missing_energy_test,
     pair_verdict,
@@ -187,3 +188,12 @@ def test_calculation_function_reads_its_nodes() -> None:
     without = pair_verdict(orm.Dict(INFO), orm.Dict(GIVEN)).get_dict()
     assert (without["verdict"], without["sd_Mz_per_area"], without["sampled_ps"]) == ("undecided", None, 0.0)
     assert set(without) == set(found)
+
+
+def test_width_of_other_liquids_and_of_ice() -> None:
+    """sqrt((1/eps_inf - 1/eps) eps0 A d kT) / A with the liquid's own permittivities; none for ice."""
+    geometry = {"area": 100.0, "thickness": 20.0, "eps": 32.6, "eps_inf": 1.76}
+    kT = 0.025852
+    theory = ((1 / 1.76 - 1 / 32.6) * 5.526349e-3 * 2000.0 * kT) ** 0.5 / 100.0
+    assert expected_width(geometry, 300.0) == pytest.approx(theory, rel=1e-4)
+    assert expected_width({**geometry, "eps": None}, 300.0) is None
