@@ -262,7 +262,10 @@ def test_dump_is_read_alike(good: dict[str, Any]) -> None:
     [
         ({"solvent": "benzene"}, "interfaces.a.solvent: there is no solvent 'benzene'; use one of water, methanol"),
         ({"salt": {"LiF": 1}}, "interfaces.a.salt: there is no salt 'LiF'; use one of NaCl, KCl"),
-        ({"thickness": 9.0}, "interfaces.a: the amount of liquid is given by `molecules` or by `thickness`; give exactly"),
+        (
+            {"thickness": 9.0},
+            "interfaces.a: the amount of liquid is given by `molecules` or by `thickness`; give exactly",
+        ),
     ],
 )
 def test_sentences_of_recipes(film: dict[str, Any], sentence: str) -> None:
