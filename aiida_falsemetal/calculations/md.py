@@ -9,10 +9,11 @@ from aiida import orm
 from aiida.common import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob
+from aiida.engine.processes.calcjobs.calcjob import validate_calc_job
 from aiida.engine.processes.process_spec import CalcJobProcessSpec
 
 from ..data.mlip import MlipData
-from ..physics.dipoles import SCREENED_CHARGES
+from ..physics.dipoles import atom_charges
 from ..runner import archive, files
 
 DEFAULTS: dict[str, Any] = {
@@ -23,10 +24,12 @@ DEFAULTS: dict[str, Any] = {
     "frame_stride": 100,
     "hydrogen_mass": 2.014,
     "max_evaporated": 0.1,
-    "dipole_charges": SCREENED_CHARGES,
+    "dipole_charges": None,
     "threads": 1,
 }
 """Settings of the driver that an input may leave out; units as in :class:`aiida_falsemetal.runner.driver.Settings`."""
+GEOMETRY = ("molecules", "axis", "charges", "fixed_indices", "substrate_indices")
+"""What the driver is told of the interface; infos of older versions lack the last three."""
 REQUIRED = ("steps", "seed")
 WALLTIME_SHARE = 0.95
 """Share of the scheduler's wall time after which the driver stops itself, with time left to write."""
@@ -58,6 +61,32 @@ def validate_parameters(node: orm.Dict, _: object) -> str | None:
     return None
 
 
+def validate_inputs(inputs: Any, context: Any) -> str | None:
+    """A sentence on what CalcJob itself refuses, or on what of ``info`` does not fit the structure; or None."""
+    refused = validate_calc_job(inputs, context)
+    if refused is not None:
+        return str(refused)
+    if not {"structure", "info", "parameters"} <= set(inputs):
+        return None
+    info, structure = inputs["info"].get_dict(), inputs["structure"]
+    for key in ("molecules", "axis"):
+        if key not in info:
+            return f"info: {key} is missing; give what the interface's recipe gave."
+    count = len(structure.sites)
+    members = [index for molecule in info["molecules"] for index in molecule]
+    for key, indices in (("molecules", members), *((k, info.get(k, [])) for k in GEOMETRY[3:])):
+        if any(not isinstance(index, int) or not 0 <= index < count for index in indices):
+            return f"info: {key} holds indices that are of no atom; they go from 0 to {count - 1}."
+    if len(set(info.get("fixed_indices", []))) == count:
+        return "info: fixed_indices holds every atom, so nothing would move; leave some out."
+    try:
+        table = inputs["parameters"].get_dict().get("dipole_charges")
+        atom_charges([site.kind_name for site in structure.sites], info.get("charges"), table)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 class MlipMdCalculation(CalcJob):
     """NVT MD with an MLIP. The driver travels with the job as a zipapp; the machine needs ase and the model's package.
 
@@ -69,10 +98,11 @@ class MlipMdCalculation(CalcJob):
         """Ports and exit codes."""
         super().define(spec)
         spec.input("structure", valid_type=orm.StructureData, help="Molecules whole.")
-        spec.input("info", valid_type=orm.Dict, help="The interface's molecules (lists of indices) and axis.")
+        spec.input("info", valid_type=orm.Dict, help=f"Of the interface: {', '.join(GEOMETRY)}.")
         spec.input("mlip", valid_type=MlipData)
         spec.input("parameters", valid_type=orm.Dict, validator=validate_parameters, help="See DEFAULTS.")
         spec.input("checkpoint", valid_type=orm.SinglefileData, required=False, help="Continue from this state.")
+        spec.inputs.validator = validate_inputs
         spec.inputs["metadata"]["options"]["parser_name"].default = "falsemetal.md"
         spec.inputs["metadata"]["options"]["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
         spec.inputs["metadata"]["options"]["withmpi"].default = False
@@ -167,7 +197,7 @@ class MlipMdCalculation(CalcJob):
                 "positions": atoms.get_positions().tolist(),
                 "cell": atoms.cell.array.tolist(),
             },
-            "info": {"molecules": info["molecules"], "axis": info["axis"]},
+            "info": {key: info[key] for key in GEOMETRY if key in info},
         }
 
 

@@ -7,8 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-COVALENT_RADII = {"H": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "F": 0.57, "Na": 1.66, "S": 1.05, "Cl": 1.02}
-"""Covalent radii in Å of the elements that solvents are made of (Cordero et al., Dalton Trans. 2008, 2832)."""
+COVALENT_RADII = {"H": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "F": 0.57, "S": 1.05, "Cl": 1.02}
+"""Covalent radii in Å of the elements that solvents are made of (Cordero et al., Dalton Trans. 2008, 2832). Metals are
+left out: with sodium's 1.66 Å, an ion in solution would be bonded to the oxygens of its shell, 2.4 Å away."""
 BOND_TOLERANCE = 1.25
 """Two atoms are bonded when closer than this times the sum of their covalent radii."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from ase import Atoms
@@ -29,11 +29,14 @@ class Stop(Exception):
 class Guard:
     """Checks a frame against the molecules the run started with.
 
-    :param atoms: the starting atoms, molecules whole.
+    Only bonds inside of a molecule count as broken, and only molecules can leave; an ion is a molecule without bonds.
+
+    :param atoms: the starting atoms, molecules whole, held atoms constrained: the temperature is that of the others.
     :param molecules: lists of indices.
     :param axis: the interface's normal, 0, 1 or 2.
     :param temperature: the thermostat's, K.
     :param max_evaporated: share of the molecules that may leave the film.
+    :param substrate: indices of the atoms that the film lies on.
     """
 
     atoms: Atoms
@@ -41,17 +44,24 @@ class Guard:
     axis: int
     temperature: float
     max_evaporated: float
+    substrate: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         symbols = self.atoms.get_chemical_symbols()
         self.cell = self.atoms.cell.array.copy()
-        self.bonds = np.array(bonded_pairs(self.atoms.get_positions(), symbols, self.cell), dtype=int).reshape(-1, 2)
+        owner = {index: number for number, members in enumerate(self.molecules) for index in members}
+        bonds = [
+            (i, j)
+            for i, j in bonded_pairs(self.atoms.get_positions(), symbols, self.cell)
+            if i in owner and owner[i] == owner.get(j)
+        ]
+        self.bonds = np.array(bonds, dtype=int).reshape(-1, 2)
         radii = np.array([COVALENT_RADII.get(s, 0.0) for s in symbols])
         self.limits = BROKEN * radii[self.bonds].sum(axis=1)
 
     def check(self, atoms: Atoms) -> int:
         """Raise :class:`Stop` if the frame is not physical, else return the number of evaporated molecules."""
-        forces = atoms.get_forces()
+        forces = atoms.get_forces(apply_constraint=False)
         energy = atoms.get_potential_energy()
         if not (np.isfinite(forces).all() and np.isfinite(energy) and np.isfinite(atoms.get_positions()).all()):
             raise Stop("nan", "an energy, a force or a position is not a number")
@@ -64,7 +74,7 @@ class Guard:
         if len(broken):
             i, j = self.bonds[broken[0]]
             raise Stop("dissociated", f"the bond of atoms {i} and {j} is {lengths[broken[0]]:.2f} Å long")
-        left = evaporated(whole, self.molecules, self.axis)
+        left = evaporated(whole, self.molecules, self.axis, self.substrate)
         if left > self.max_evaporated * len(self.molecules):
             raise Stop("evaporated", f"{left} of {len(self.molecules)} molecules have left the film")
         return int(left)

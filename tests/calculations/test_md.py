@@ -17,7 +17,7 @@ from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from aiida.plugins import CalculationFactory
 
-from aiida_falsemetal.calculations.md import DEFAULTS, validate_parameters
+from aiida_falsemetal.calculations.md import DEFAULTS, GEOMETRY, validate_parameters
 from aiida_falsemetal.runner import files
 from aiida_falsemetal.runner.driver import Settings
 from tests.data import nodes
@@ -95,7 +95,9 @@ def test_input_is_what_the_driver_reads(inputs: Inputs, folder: SandboxFolder, p
     # AiiDA keeps 14 digits of a float.
     assert np.array(given["atoms"]["positions"]) == pytest.approx(atoms.get_positions(), abs=1e-12)
     assert np.array(given["atoms"]["cell"]) == pytest.approx(atoms.cell.array, abs=1e-12)
-    assert given["info"] == {"molecules": geometry["molecules"], "axis": 2}
+    # Charges, held atoms and substrate too, where the recipe gave them.
+    assert given["info"] == {key: geometry[key] for key in GEOMETRY if key in geometry}
+    assert {"molecules", "axis", "fixed_indices"} <= set(given["info"])
 
 
 def test_same_inputs_give_same_bytes(inputs: Inputs, tmp_path: Path, prepare: Prepare) -> None:
@@ -134,3 +136,33 @@ def test_bad_parameters_are_refused_with_a_sentence(inputs: Inputs, change: Inpu
 
 def test_every_default_is_accepted() -> None:
     assert validate_parameters(orm.Dict({**DEFAULTS, "steps": 1, "seed": 1}), None) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"molecules": None}, "info: molecules is missing"),
+        ({"molecules": [[0, 1, 24]]}, "info: molecules holds indices that are of no atom; they go from 0 to 23"),
+        ({"fixed_indices": [-1]}, "info: fixed_indices holds indices that are of no atom"),
+        ({"fixed_indices": list(range(24))}, "fixed_indices holds every atom"),
+        ({"charges": [0.0] * 23}, "info holds 23 charges for 24 atoms"),
+    ],
+    ids=str,
+)
+def test_info_that_does_not_fit_is_refused_with_a_sentence(inputs: Inputs, change: Inputs, sentence: str) -> None:
+    info = {key: value for key, value in {**nodes.film()[1], **change}.items() if value is not None}
+    with pytest.raises(ValueError, match=sentence):
+        instantiate_process(
+            get_manager().get_runner(), CalculationFactory("falsemetal.md"), **{**inputs, "info": orm.Dict(info)}
+        )
+
+
+def test_missing_charge_is_refused_before_the_run(inputs: Inputs) -> None:
+    info = {key: value for key, value in nodes.film()[1].items() if key != "charges"}
+    parameters = orm.Dict({"steps": 10, "seed": 1, "dipole_charges": {"O": -0.5}})
+    with pytest.raises(ValueError, match="no charge for H"):
+        instantiate_process(
+            get_manager().get_runner(),
+            CalculationFactory("falsemetal.md"),
+            **{**inputs, "info": orm.Dict(info), "parameters": parameters},
+        )
