@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +25,13 @@ class ModelFacts:
     :param elements: chemical symbols the model was made for.
     :param cutoff: radius in Å within which atoms see each other directly.
     :param layers: number of message-passing layers; 1 for a pair potential.
-    :param long_ranged: whether explicit long-ranged electrostatics is part of the energy.
+    :param long_ranged: whether explicit electrostatics without a cutoff is part of the energy. False for a Coulomb
+        term that is truncated: such a model looks long-ranged and is not.
     :param precision: ``float32``, ``float64`` or ``mixed``.
     :param licence: SPDX identifier, or an empty string where the file does not say.
     :param reference: the data or method that the model was trained on.
+    :param coulomb_cutoff: radius in Å at which an explicit Coulomb term is truncated; None where there is no such
+        term, or where it is summed in full.
     """
 
     elements: tuple[str, ...]
@@ -36,11 +41,19 @@ class ModelFacts:
     precision: str
     licence: str = ""
     reference: str = ""
+    coulomb_cutoff: float | None = None
 
     @property
     def receptive_field(self) -> float:
-        """Distance in Å over which short-ranged messages carry information: cutoff times layers."""
-        return self.cutoff * self.layers
+        """Distance in Å from an atom beyond which nothing enters its energy, a full Coulomb sum left aside.
+
+        Cutoff times layers. A truncated Coulomb term adds its cutoff, because the charges are what the layers have
+        found; with one layer the charges are fixed, and the larger of the two counts.
+        """
+        local = self.cutoff * self.layers
+        if self.coulomb_cutoff is None:
+            return local
+        return max(local, self.coulomb_cutoff) if self.layers == 1 else local + self.coulomb_cutoff
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain types, with the receptive field."""
@@ -48,11 +61,20 @@ class ModelFacts:
 
 
 class Family(ABC):
-    """One kind of model file and how its ASE calculator is made."""
+    """One kind of model file and how its ASE calculator is made.
+
+    A family module is imported without its model package, and travels to machines that lack it: it imports the package
+    inside its methods only.
+    """
 
     name: str
     requires: tuple[str, ...]
     """Names of the Python modules that the family's calculator imports."""
+    needs_file: bool = True
+    """Whether the model is a file. Where it need not be one, :meth:`stand_in` is what is stored in its place."""
+    environment: str | None = None
+    """Name of the pinned requirements in ``environments/NAME.txt`` with which ``requires`` can be imported. None where
+    only the user knows (:mod:`.families.ase`), or where an extra of this package has them (:mod:`.families.openmm`)."""
 
     @abstractmethod
     def inspect(self, path: Path, kwargs: dict[str, Any]) -> ModelFacts:
@@ -68,10 +90,38 @@ class Family(ABC):
         :raises ModelError: as :meth:`inspect`.
         """
 
+    def locate(self, source: str) -> Path:
+        """The file with the weights called ``source``, as a package in *this* environment ships or has fetched it.
+
+        :raises ModelError: if there are none of this name, or if they must be downloaded and cannot be.
+        :raises ImportError: if the package is not installed here.
+        """
+        raise ModelError(
+            f"family `{self.name}` ships no weights, so there is no {source!r}; give a model with `file:`."
+        )
+
+    def stand_in(self, kwargs: dict[str, Any]) -> str:
+        """Text of the file that is stored where there is no model file: JSON, the same for the same ``kwargs``.
+
+        :raises ModelError: if this family needs a file.
+        """
+        if self.needs_file:
+            raise ModelError(f"family `{self.name}` needs a model file; give one with `file:`.")
+        return json.dumps({"calculator": kwargs.get("calculator"), "kwargs": kwargs.get("kwargs", {})}, sort_keys=True)
+
     def check_keys(self, kwargs: dict[str, Any], known: set[str]) -> None:
         """Refuse keyword arguments that are not in ``known``."""
         unknown = sorted(set(kwargs) - known)
         if unknown:
+            knows = f"it knows {', '.join(sorted(known))}" if known else "it takes none"
+            raise ModelError(f"family `{self.name}` does not know the keyword {unknown[0]!r}; {knows}.")
+
+    def check_elements(self, atoms: Atoms, known: Iterable[str]) -> None:
+        """Refuse ``atoms`` with an element the model was not trained on: some models answer all the same."""
+        known = sorted(known)
+        missing = sorted(set(atoms.get_chemical_symbols()) - set(known))
+        if missing:
             raise ModelError(
-                f"family `{self.name}` does not know the keyword {unknown[0]!r}; it knows {', '.join(sorted(known))}."
+                f"this `{self.name}` model was not trained on {', '.join(missing)} (it knows {', '.join(known)}); "
+                f"use a model made for {missing[0]}."
             )

@@ -1,4 +1,4 @@
-"""Finds the families: every module in ``families/`` that defines ``FAMILY``."""
+"""Finds the families: every module in ``families/`` defines ``FAMILY``, but for those with a leading underscore."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .family import Family, ModelError
 
 def family_names() -> list[str]:
     """Names of all families, sorted. Imports no model package."""
-    return sorted(info.name for info in pkgutil.iter_modules(families.__path__))
+    return sorted(info.name for info in pkgutil.iter_modules(families.__path__) if not info.name.startswith("_"))
 
 
 def load_family(name: str) -> Family:

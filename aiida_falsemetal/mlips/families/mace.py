@@ -1,15 +1,11 @@
-"""MACE files through mace-torch: short-ranged MACE, and PolarMACE, which is long-ranged.
+"""MACE files through mace-torch: short-ranged MACE, and PolarMACE and MACELES, which are long-ranged.
 
-A MACE file is a pickle: loading one runs code that it names. Load only files whose origin you trust.
+A MACE file is a pickle: loading one runs code that it names. Load only files whose origin you trust. MACELES needs the
+package `les` beside mace-torch; it is on no package index, its repository is github.com/ChengUCB/les.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +14,12 @@ from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
 
 from ..family import Family, ModelError, ModelFacts
+from ._tools import download, load_checkpoint, precision, quietly, repeatable
 
 LONG_RANGED_CLASSES = ("PolarMACE", "MACELES")
 """Classes of mace-torch whose energy holds explicit long-ranged electrostatics."""
+OMOL = "https://github.com/ACEsuit/mace-foundations/releases/download/mace_omol_0/MACE-omol-0-extra-large-1024.model"
+"""mace-torch has this address inside of a function; those of the other foundation models can be asked for."""
 
 
 class MaceFamily(Family):
@@ -28,6 +27,7 @@ class MaceFamily(Family):
 
     name = "mace"
     requires = ("mace", "torch")
+    environment = "mace"
 
     def inspect(self, path: Path, kwargs: dict[str, Any]) -> ModelFacts:
         """See :meth:`Family.inspect`."""
@@ -39,14 +39,22 @@ class MaceFamily(Family):
         self.check_keys(kwargs, {"default_dtype", "head"})
         return mace_calculator(path, kwargs)
 
+    def locate(self, source: str) -> Path:
+        """See :meth:`Family.locate`. ``source`` is a foundation model of mace-torch's: ``mp/medium-mpa-0``,
+        ``off/small``, ``omol/extra_large``, ``polar/polar-1-s`` and so on. None is inside of the package."""
+        with quietly():
+            from mace.calculators import foundations_models as foundation
 
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Keep to itself what mace-torch and e3nn say on import (that cuequivariance is missing, that a variable is set):
-    it is no news to anyone, and would run through the progress table. Errors are raised as ever."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+        addresses = {
+            **{f"mp/{name}": address for name, address in foundation.mace_mp_urls.items()},
+            **{f"off/{name}": address for name, address in foundation.mace_off_urls.items()},
+            **{f"polar/{name}": address for name, address in foundation.polar_model_urls.items()},
+            "omol/extra_large": OMOL,
+        }
+        if source not in addresses:
+            raise ModelError(f"mace-torch knows no foundation model {source!r}; it knows {', '.join(addresses)}.")
+        # Any address will do: the function only caches what it downloads from there.
+        return download(source, addresses[source], lambda: foundation.download_mace_mp_checkpoint(addresses[source]))
 
 
 def load_model(path: Path) -> Any:
@@ -54,15 +62,7 @@ def load_model(path: Path) -> Any:
 
     :raises ModelError: if the file is truncated or holds no MACE model.
     """
-    import torch
-
-    try:
-        with quietly():
-            model = torch.load(path, map_location="cpu", weights_only=False)
-    except Exception as error:  # torch raises many kinds for a broken file
-        raise ModelError(
-            f"{path.name} cannot be loaded as a MACE model ({type(error).__name__}: {error}); is it complete?"
-        ) from error
+    model = load_checkpoint(path, "MACE model")
     if not all(hasattr(model, name) for name in ("atomic_numbers", "r_max", "num_interactions")):
         raise ModelError(f"{path.name} holds a {type(model).__name__}, not a MACE model.")
     return model
@@ -76,26 +76,18 @@ def read_facts(path: Path) -> ModelFacts:
         cutoff=float(model.r_max),
         layers=int(model.num_interactions),
         long_ranged=type(model).__name__ in LONG_RANGED_CLASSES,
-        precision=_precision(model),
+        precision=precision(model),
     )
-
-
-def _precision(model: Any) -> str:
-    return str(next(model.parameters()).dtype).removeprefix("torch.")
 
 
 def mace_calculator(path: Path, kwargs: dict[str, Any]) -> Calculator:
     """The ASE calculator of mace-torch on the CPU or, where there is one, the GPU."""
-    import torch
-
     with quietly():
         from mace.calculators import MACECalculator
 
-    # TorchScript recompiles during the first calls, and rounding changes with it: a restart would not be exact.
-    torch._C._get_graph_executor_optimize(False)
+    device = repeatable()
     model = load_model(path)
-    options = {"default_dtype": _precision(model), **kwargs}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    options = {"default_dtype": precision(model), **kwargs}
     if type(model).__name__ == "PolarMACE":
         options["model_type"] = "PolarMACE"
     with quietly():

@@ -29,6 +29,7 @@ class MaceEwaldFamily(Family):
 
     name = "mace_ewald"
     requires = ("mace", "torch", "torchpme")
+    environment = "mace"
 
     def inspect(self, path: Path, kwargs: dict[str, Any]) -> ModelFacts:
         """See :meth:`Family.inspect`."""

@@ -54,12 +54,14 @@ class OpenmmFamily(Family):
         elements = tuple(sorted({t.get("element", "") for t in root.iter("Type")} - {""}))
         if root.tag != "ForceField" or not elements:
             raise ModelError(f"{path.name} is not an OpenMM ForceField XML file: no <ForceField> with atom types.")
+        truncated = options["electrostatics"] == "truncated"
         return ModelFacts(
             elements=elements,
             cutoff=float(options["cutoff"]),
             layers=1,
-            long_ranged=options["electrostatics"] == "pme",
+            long_ranged=not truncated,
             precision="mixed",
+            coulomb_cutoff=float(options["cutoff"]) if truncated else None,
         )
 
     def calculator(self, path: Path, kwargs: dict[str, Any], atoms: Atoms) -> Calculator:
