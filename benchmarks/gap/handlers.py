@@ -3,8 +3,8 @@
     python benchmarks/gap/handlers.py SCRATCH [--before 1] [--workers 2]
 
 ``--before N`` also runs the first N attempts of what the protocol did until November 2026: from scratch at 0.001, 0.001
-and 0.003 Ry with 80, 150 and 200 iterations. Writes ``docs/data/gap-handlers.csv``; what is in it, or in SCRATCH, is not
-repeated.
+and 0.003 Ry with 80, 150 and 200 iterations. Writes ``docs/data/gap-handlers.csv``; what is in it, or in SCRATCH, is
+not repeated.
 """
 
 from __future__ import annotations
