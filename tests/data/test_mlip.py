@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import uuid
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from aiida import orm
 from aiida.common.exceptions import ModificationNotAllowed, ValidationError
 
 from aiida_falsemetal.data.mlip import MlipData
+from aiida_falsemetal.mlips.scan import UnsafeModelError
 
 FACTS: dict[str, Any] = {"elements": ["H", "O"], "cutoff": 4.5, "layers": 2, "long_ranged": False}
 
@@ -19,7 +21,21 @@ FACTS: dict[str, Any] = {"elements": ["H", "O"], "cutoff": 4.5, "layers": 2, "lo
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "some.model"
-    path.write_bytes(b"weights " + uuid.uuid4().bytes)
+    path.write_text(f"weights {uuid.uuid4()}")
+    return path
+
+
+class Foreign:
+    """What no rule of the scan knows."""
+
+    def __init__(self) -> None:
+        self.weights = uuid.uuid4().hex
+
+
+@pytest.fixture
+def unsafe(tmp_path: Path) -> Path:
+    path = tmp_path / "unsafe.model"
+    path.write_bytes(pickle.dumps(Foreign()))
     return path
 
 
@@ -75,3 +91,59 @@ def test_node_without_its_attributes_is_not_stored(model: Path, missing: str) ->
     node.base.attributes.delete(missing)
     with pytest.raises(ValidationError, match=missing):
         node.store()
+
+
+def test_report_of_the_scan_is_kept_and_can_be_queried(model: Path) -> None:
+    node = MlipData.from_model(model, "mace", {}, FACTS, label="mine").store()
+    assert node.scan is not None and set(node.scan) == {"scanner", "verdict", "findings"}
+    assert (node.scan["verdict"], node.scan["findings"], node.accepted) == ("safe", [], None)
+    query = orm.QueryBuilder().append(
+        MlipData, filters={"attributes.sha256": node.sha256, "attributes.scan.verdict": "safe"}
+    )
+    assert query.all(flat=True) == [node]
+
+
+def test_reason_to_accept_what_is_safe_anyway_is_not_kept(model: Path) -> None:
+    assert MlipData.from_model(model, "mace", {}, FACTS, accepted="just so").accepted is None
+
+
+@pytest.mark.parametrize("reason", [None, "", " "])
+def test_unsafe_file_without_a_reason_makes_no_node(unsafe: Path, reason: str | None) -> None:
+    for make in (MlipData.from_model, MlipData.get_or_create):
+        with pytest.raises(UnsafeModelError, match="Foreign"):
+            make(unsafe, "mace", {}, FACTS, "mine", accepted=reason)
+    sha256 = hashlib.sha256(unsafe.read_bytes()).hexdigest()
+    assert not orm.QueryBuilder().append(MlipData, filters={"attributes.sha256": sha256}).count()
+
+
+def test_reason_of_the_user_is_recorded_and_each_has_its_node(unsafe: Path) -> None:
+    first = MlipData.get_or_create(unsafe, "mace", {}, FACTS, "mine", accepted=" from my group ")
+    assert first.accepted == "from my group"
+    assert first.scan is not None and first.scan["verdict"] == "unknown"
+    assert "Foreign" in first.scan["findings"][0]
+    assert MlipData.get_or_create(unsafe, "mace", {}, FACTS, "mine", "from my group").pk == first.pk
+    assert MlipData.get_or_create(unsafe, "mace", {}, FACTS, "mine", accepted="read it").pk != first.pk
+    query = orm.QueryBuilder().append(
+        MlipData, filters={"attributes.accepted": "from my group", "attributes.sha256": first.sha256}
+    )
+    assert query.all(flat=True) == [first]
+
+
+def unscanned(path: Path) -> MlipData:
+    """A stored node as they were before files were scanned."""
+    node = MlipData.from_model(path, "mace", {}, FACTS, "mine", accepted="for the test")
+    for key in ("scan", "accepted"):
+        if key in node.base.attributes.all:
+            node.base.attributes.delete(key)
+    return node.store()
+
+
+def test_node_from_before_the_scans_is_valid_and_used_again_if_its_file_is_safe(model: Path, unsafe: Path) -> None:
+    old = unscanned(model)
+    assert (old.scan, old.accepted) == (None, None)
+    assert orm.load_node(old.pk).sha256 == old.sha256
+    assert MlipData.get_or_create(model, "mace", {}, FACTS, "mine").pk == old.pk
+    refused = unscanned(unsafe)
+    with pytest.raises(UnsafeModelError):
+        MlipData.get_or_create(unsafe, "mace", {}, FACTS, "mine")
+    assert MlipData.get_or_create(unsafe, "mace", {}, FACTS, "mine", accepted="read it").pk != refused.pk

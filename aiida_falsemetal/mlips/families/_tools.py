@@ -31,6 +31,9 @@ def quietly() -> Iterator[None]:
 def load_checkpoint(path: Path, kind: str) -> Any:
     """What ``torch.save`` wrote to ``path``, on the CPU. The file is a pickle: loading it runs code that it names.
 
+    It is not scanned here: this travels to machines without the scanner. Whoever calls has had it scanned before
+    (:func:`aiida_falsemetal.mlips.scan.require_safe`), or has it from a node, which was made of a scanned file.
+
     :param kind: what it should be, for the message.
     :raises ModelError: if it cannot be loaded.
     """

@@ -1,7 +1,8 @@
 """MACE files through mace-torch: short-ranged MACE, and PolarMACE and MACELES, which are long-ranged.
 
-A MACE file is a pickle: loading one runs code that it names. Load only files whose origin you trust. MACELES needs the
-package `les` beside mace-torch; it is on no package index, its repository is github.com/ChengUCB/les.
+A MACE file is a pickle: loading one runs code that it names. A campaign's files were scanned before they come here
+(:mod:`aiida_falsemetal.mlips.scan`). MACELES needs the package `les` beside mace-torch; it is on no package index, its
+repository is github.com/ChengUCB/les.
 """
 
 from __future__ import annotations
