@@ -73,7 +73,7 @@ LAYER_STEP = 2.0
 @click.option("--layers/--no-layers", default=True, show_default=True, help="States by layer: where the edges sit.")
 @click.option("--potential/--no-potential", default=False, show_default=True, help="Plane-averaged potential.")
 @click.option("--substrate", help="A metal's atoms: elements (Al) or indices from 0 (0-15,20), commas between.")
-@click.option("--kpoints", nargs=2, type=int, default=(1, 1), show_default=True, help="Mesh in the plane.")
+@click.option("--kpoints", nargs=2, type=int, help="Mesh in the plane; Gamma by default, with a metal by spacing.")
 def main(
     file: Path,
     index: int,
@@ -84,7 +84,7 @@ def main(
     layers: bool,
     potential: bool,
     substrate: str | None,
-    kpoints: tuple[int, int],
+    kpoints: tuple[int, int] | None,
     functional: str | None,
     pseudos: str | None,
     ecutwfc: float | None,
@@ -103,7 +103,7 @@ def main(
             load_code(code),
             orm.StructureData(ase=atoms),
             protocol,
-            overrides={"properties": properties, "kpoints": [*kpoints, 1], "ecutwfc": ecutwfc},
+            overrides={"properties": properties, "kpoints": [*kpoints, 1] if kpoints else None, "ecutwfc": ecutwfc},
             options=options,
             pseudo_family=pseudos,
             functional=functional,

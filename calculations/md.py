@@ -25,15 +25,15 @@ from aiida_falsemetal.workflows.md import MlipMdWorkChain
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--mlip", required=True, help="A shipped model's name or, with --family, a model file.")
-@click.option("--family", help="Family of the model file: mace, mace_ewald, openmm.")
+@click.option("--mlip", required=True, help="A name of `falsemetal model list` or, with --family, a model file.")
+@click.option("--family", help="Family of the model file, for example mace.")
 @click.option("--kwargs", default="{}", show_default=True, help="Keyword arguments of the calculator, as JSON.")
 @click.option("--steps", type=click.IntRange(1), required=True)
 @click.option("--seed", type=click.IntRange(1), required=True, help="Of velocities and thermostat.")
 @click.option("--temperature", type=click.FloatRange(1.0), default=300.0, show_default=True, help="K")
 @click.option("--index", default=-1, show_default=True, help="Which frame of FILE.")
 @click.option(
-    "--code", default=MD_CODE, show_default=True, help="AiiDA code: a Python with ase and the model's package."
+    "--code", help=f"AiiDA code: a Python with ase and the model's package; that of its environment, or {MD_CODE}."
 )
 @click.option(
     "--walltime", default=3600, show_default=True, help="Seconds after which one job stops and the next goes on."
@@ -47,21 +47,21 @@ def main(
     seed: int,
     temperature: float,
     index: int,
-    code: str,
+    code: str | None,
     walltime: int,
 ) -> None:
     """MD of the structure in FILE."""
     atoms = read_structure(file, index)
     load_profile()
     try:
-        model = mlip_node(mlip, family, json.loads(kwargs), set(atoms.get_chemical_symbols()))
+        model, needed = mlip_node(mlip, family, json.loads(kwargs), set(atoms.get_chemical_symbols()))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     info = orm.Dict({"molecules": find_molecules(atoms), "axis": 2})
     frame_stride = next(stride for stride in (100, 10, 1) if stride <= steps)
     overrides = {"temperature": temperature, "stride": min(10, frame_stride), "frame_stride": frame_stride}
     builder = MlipMdWorkChain.get_builder_from_protocol(
-        load_code(code),
+        load_code(code or needed or MD_CODE),
         orm.StructureData(ase=atoms),
         info,
         model,

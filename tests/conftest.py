@@ -9,5 +9,7 @@ import tempfile
 _FOLDER = tempfile.TemporaryDirectory(prefix="falsemetal-tests-")
 os.environ["AIIDA_PATH"] = _FOLDER.name
 os.environ.pop("AIIDA_PROFILE", None)
+# The models and environments that the user has added are none of the tests' either.
+os.environ["FALSEMETAL_HOME"] = f"{_FOLDER.name}/falsemetal"
 
 pytest_plugins = ["aiida.tools.pytest_fixtures"]

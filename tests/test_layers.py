@@ -27,7 +27,7 @@ MAY_USE: dict[str, set[str]] = {
     "workflows": LOWER | {"data", "calculations"},
     "query": {"physics"},
     "report": {"physics"},
-    "campaign": {"physics", "interfaces", "mlips"},
+    "campaign": LOWER,
     "cli": LOWER | {"data", "calculations", "workflows", "query", "report", "campaign"},
 }
 """The rooms, and which other rooms each may import."""

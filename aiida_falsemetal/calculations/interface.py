@@ -7,19 +7,19 @@ from typing import Any
 from aiida import orm
 from aiida.engine import calcfunction
 
-from ..interfaces.registry import load_recipe
+from ..interfaces.registry import build_recipe
 
 
 @calcfunction
-def build_interface(recipe: orm.Dict) -> dict[str, Any]:
+def build_interface(recipe: orm.Dict, structure: orm.StructureData | None = None) -> dict[str, Any]:
     """Build the interface that ``recipe`` describes.
 
     :param recipe: ``recipe`` (its name) and ``parameters`` (validated by the recipe again).
+    :param structure: what a recipe like ``file`` starts from; other recipes take none.
     :return: ``structure`` (StructureData, molecules whole) and ``info`` (Dict, see
         :class:`aiida_falsemetal.interfaces.recipe.BuiltInterface`).
     :raises InterfaceError: if it cannot be built.
     """
     given = recipe.get_dict()
-    maker = load_recipe(given["recipe"])
-    built = maker.build(maker.parameters(**given["parameters"]))
+    built = build_recipe(given["recipe"], given["parameters"], None if structure is None else structure.get_ase())
     return {"structure": orm.StructureData(ase=built.atoms), "info": orm.Dict(built.info)}

@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..mlips.catalogue import model_path, presets
 from ..mlips.family import ModelError, ModelFacts
 from ..mlips.registry import load_family
 from .errors import CampaignError, dotted
+from .origin import Origin, find_origin
 from .peek import peek_mace
 from .schema import Campaign, MlipSpec
 
 TORCH = "torch"
+MACE_FILES = ("mace", "mace_ewald")
+"""Families whose files :mod:`.peek` understands."""
 Facts = TypeVar("Facts", ModelFacts, ModelFacts | None)
 
 
@@ -35,6 +37,7 @@ class ResolvedModel:
     :param kwargs: keyword arguments of the calculator, the preset's with the campaign's in their place.
     :param facts: what the file says of itself, with licence and reference from the catalogue or the campaign.
     :param code: label of the AiiDA code for its MD, or None for the default.
+    :param accepted: why a file that the scan refuses is loaded all the same, None where that is not needed.
     """
 
     name: str
@@ -45,24 +48,7 @@ class ResolvedModel:
     kwargs: dict[str, Any]
     facts: ModelFacts
     code: str | None
-
-
-@dataclass(frozen=True)
-class _Model:
-    """An MLIP whose file is known but not yet understood."""
-
-    name: str
-    spec: MlipSpec
-    family: str
-    path: Path
-    kwargs: dict[str, Any]
-    licence: str
-    reference: str
-
-    @property
-    def field(self) -> str:
-        """The field of the campaign file that leads to the model's file."""
-        return dotted(("mlips", self.name, "preset" if self.spec.preset else "file"))
+    accepted: str | None = None
 
 
 def check_campaign(campaign: Campaign, path: str | Path) -> list[ResolvedModel]:
@@ -92,7 +78,8 @@ def check_campaign(campaign: Campaign, path: str | Path) -> list[ResolvedModel]:
             sha256=checksums[model.name],
             kwargs=model.kwargs,
             facts=loaded[model.name],
-            code=model.spec.code,
+            code=model.code,
+            accepted=model.accepted,
         )
         for model in models
     ]
@@ -106,35 +93,33 @@ class _Check:
         self.file = file
         self.interfaces = {name: spec.elements() for name, spec in campaign.interfaces.items()}
 
-    def locate(self, name: str, spec: MlipSpec) -> _Model:
+    def locate(self, name: str, spec: MlipSpec) -> Origin:
         """Find the model's file."""
-        if spec.preset is not None:
-            entry = presets()[spec.preset]
-            kwargs = {**entry.kwargs, **spec.kwargs}
-            model = _Model(name, spec, entry.family, model_path(entry), kwargs, entry.licence, entry.reference)
-            remedy = "install the package again, or use another preset"
-        else:
-            # Neither is None here: MlipSpec has seen to it.
-            family, file = str(spec.family), str(spec.file)
-            place = Path(self.file).resolve().parent / file
-            model = _Model(name, spec, family, place, dict(spec.kwargs), spec.licence, spec.reference)
-            remedy = "give its path relative to the campaign file"
+        try:
+            model = find_origin(name, spec, Path(self.file).resolve().parent)
+        except ModelError as error:
+            raise self._said(error, dotted(("mlips", name, "preset" if spec.preset else "file"))) from error
         try:
             found = model.path.is_file()
         except (OSError, ValueError):
             found = False
         if not found:
-            raise CampaignError(self.file, model.field, f"there is no model file {model.path}", remedy)
+            remedy = "give its path relative to the campaign file"
+            if model.known is not None:
+                remedy = f"add it again with `falsemetal model add {spec.preset}`"
+            elif spec.preset is not None:
+                remedy = "install the package again, or use another preset"
+            raise CampaignError(self.file, field(model), f"there is no model file {model.path}", remedy)
         return model
 
-    def checksum(self, model: _Model) -> str:
+    def checksum(self, model: Origin) -> str:
         """SHA-256 of the model's file, compared with the pinned one."""
         try:
             with open(model.path, "rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
             raise CampaignError(
-                self.file, model.field, f"{model.path} cannot be read ({error.strerror})", "allow this user to read it"
+                self.file, field(model), f"{model.path} cannot be read ({error.strerror})", "allow this user to read it"
             ) from error
         if model.spec.sha256 not in (None, digest):
             raise CampaignError(
@@ -143,22 +128,29 @@ class _Check:
                 f"{model.path.name} has the checksum {digest}",
                 "use the file that was pinned, or pin this one",
             )
+        if model.known is not None and model.known.sha256 != digest:
+            remedy = f"add it again with `falsemetal model add {model.spec.preset}`, or restore the file"
+            raise CampaignError(self.file, field(model), f"{model.path} has changed since it was added", remedy)
         return digest
 
-    def glance(self, model: _Model) -> ModelFacts | None:
-        """What can be said of the model without importing torch; None if nothing."""
-        if TORCH not in load_family(model.family).requires:
-            return self.inspect(model)
-        return self._asked(model, lambda: peek_mace(model.path))
-
-    def inspect(self, model: _Model) -> ModelFacts:
-        """What the model's own package says of it."""
+    def glance(self, model: Origin) -> ModelFacts | None:
+        """What can be said of the model without importing a package that takes seconds; None if nothing."""
         family = load_family(model.family)
-        facts = self._asked(model, lambda: family.inspect(model.path, model.kwargs))
+        if model.known is not None or model.python is not None:
+            return self.inspect(model) if model.known is not None else None
+        if TORCH not in family.requires:
+            return self.inspect(model)
+        return self._asked(model, lambda: peek_mace(model.path)) if model.family in MACE_FILES else None
+
+    def inspect(self, model: Origin) -> ModelFacts:
+        """What the model's own package says of it, where the scan lets it be loaded."""
+        facts = self._asked(model, model.facts)
         return replace(facts, licence=model.licence or facts.licence, reference=model.reference or facts.reference)
 
-    def elements(self, model: _Model, facts: ModelFacts) -> None:
-        """Every interface meets every MLIP, so each element must be known to each model."""
+    def elements(self, model: Origin, facts: ModelFacts) -> None:
+        """Every interface meets every MLIP: each element must be known to each model, unless such pairs are skipped."""
+        if self.campaign.unknown_elements == "skip" and any(e <= set(facts.elements) for e in self.interfaces.values()):
+            return
         for interface, elements in self.interfaces.items():
             for element in sorted(elements - set(facts.elements)):
                 raise CampaignError(
@@ -169,7 +161,7 @@ class _Check:
                     f"use a model made for {element}, or remove one of the two",
                 )
 
-    def _asked(self, model: _Model, question: Callable[[], Facts]) -> Facts:
+    def _asked(self, model: Origin, question: Callable[[], Facts]) -> Facts:
         try:
             return question()
         except ModelError as error:
@@ -177,14 +169,25 @@ class _Check:
         except ImportError as error:
             needed = " and ".join(load_family(model.family).requires)
             problem = f"family `{model.family}` cannot be used here ({error})"
-            raise CampaignError(self.file, dotted(("mlips", model.name)), problem, f"install {needed}") from error
+            name = load_family(model.family).environment
+            remedy = f"install {needed}" + (f", or run `falsemetal model env {name}`" if name else "")
+            raise CampaignError(self.file, dotted(("mlips", model.name)), problem, remedy) from error
         except Exception as error:  # a family met a keyword's value that it did not expect
             problem = f"family `{model.family}` cannot use these values ({type(error).__name__}: {error})"
             field = dotted(("mlips", model.name, "kwargs"))
             raise CampaignError(self.file, field, problem, "correct the keyword arguments") from error
 
-    def _model_error(self, model: _Model, error: ModelError) -> CampaignError:
-        problem, _, remedy = str(error).rstrip(".").partition("; ")
+    def _model_error(self, model: Origin, error: ModelError) -> CampaignError:
         # The families say in words whether the file or a keyword is at fault; the file's name tells which.
-        field = model.field if model.path.name in str(error) else dotted(("mlips", model.name, "kwargs"))
-        return CampaignError(self.file, field, problem, remedy or "correct it")
+        at_fault = field(model) if model.path.name in str(error) else dotted(("mlips", model.name, "kwargs"))
+        return self._said(error, at_fault)
+
+    def _said(self, error: ModelError, where: str) -> CampaignError:
+        problem, _, remedy = str(error).rstrip(".").partition("; ")
+        return CampaignError(self.file, where, problem, remedy or "correct it")
+
+
+def field(model: Origin) -> str:
+    """The field of the campaign file that leads to the model's file."""
+    part = "preset" if model.spec.preset else "file" if model.spec.file else "kwargs"
+    return dotted(("mlips", model.name, part))

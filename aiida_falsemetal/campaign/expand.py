@@ -12,6 +12,7 @@ from typing import Any
 
 from .check import ResolvedModel
 from .schema import Campaign
+from .structures import ResolvedStructure
 
 FINGERPRINT_VERSION = 2
 """Raised when the meaning of a setting changes, so that old results are not taken for new ones.
@@ -41,6 +42,7 @@ class Pair:
     :param gap: all of ``GapSettings``.
     :param seed: seed of the MD.
     :param code: label of the AiiDA code for the MD, or None for the default.
+    :param structure: what the recipe starts from, or None.
     """
 
     interface: str
@@ -56,13 +58,14 @@ class Pair:
     gap: dict[str, Any]
     seed: int
     code: str | None = None
+    structure: ResolvedStructure | None = None
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hexadecimal) of what determines the result.
 
-        Labels, the place of the model's file (its content counts), the code and the resources (``RESOURCES``, slots)
-        are left out, so renaming things or running elsewhere leaves a finished result in force.
+        Labels, the places of the model's and the structure's files (their content counts), the code and the resources
+        (``RESOURCES``, slots) are left out, so renaming things or running elsewhere leaves a finished result in force.
         """
         content = {
             "version": FINGERPRINT_VERSION,
@@ -76,16 +79,19 @@ class Pair:
             "gap": _without(self.gap, RESOURCES["gap"]),
             "seed": self.seed,
         }
+        if self.structure is not None:
+            content["structure"] = self.structure.content
         return hashlib.sha256(canonical(content).encode("ascii")).hexdigest()
 
 
 def expand(campaign: Campaign, models: Iterable[ResolvedModel]) -> list[Pair]:
-    """All pairs: interfaces outermost, then MLIPs, then seeds, each in the campaign's order.
+    """All pairs: interfaces outermost, then MLIPs, then seeds, each in the campaign's order; see :func:`skipped`.
 
     :param models: what :func:`.check.check_campaign` found; one for each of the campaign's MLIPs.
     :raises KeyError: if ``models`` lacks one.
     """
     found = {model.name: model for model in models}
+    left_out = skipped(campaign, found.values())
     return [
         Pair(
             interface=interface,
@@ -101,11 +107,28 @@ def expand(campaign: Campaign, models: Iterable[ResolvedModel]) -> list[Pair]:
             gap=campaign.gap.model_dump(),
             seed=seed,
             code=found[mlip].code,
+            structure=spec.structure,
         )
         for interface, spec in campaign.interfaces.items()
         for mlip in campaign.mlips
+        if (interface, mlip) not in left_out
         for seed in campaign.seeds
     ]
+
+
+def skipped(campaign: Campaign, models: Iterable[ResolvedModel]) -> dict[tuple[str, str], list[str]]:
+    """Pairs (interface, MLIP) that a campaign with ``unknown_elements: skip`` leaves out, and the unknown elements."""
+    if campaign.unknown_elements != "skip":
+        return {}
+    models = list(models)
+    found = {}
+    for interface, spec in campaign.interfaces.items():
+        elements = spec.elements()
+        for model in models:
+            unknown = sorted(elements - set(model.facts.elements))
+            if unknown:
+                found[interface, model.name] = unknown
+    return found
 
 
 def canonical(value: Any) -> str:

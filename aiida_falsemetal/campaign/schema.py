@@ -29,18 +29,23 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    PrivateAttr,
     StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
 )
 
-from ..interfaces.registry import load_recipe, recipes
+from ..interfaces.recipe import InterfaceError, StructureRecipe
+from ..interfaces.registry import load_recipe, recipe_elements, recipes, takes_structure
 from ..mlips.catalogue import presets
-from ..mlips.registry import family_names
+from ..mlips.family import ModelError
+from ..mlips.registry import family_names, load_family
+from ..mlips.shelf import load_shelf
 from ..physics.functionals import FUNCTIONALS, known_functional
-from .errors import Location, dotted, fault, refuse_unknown, shown, suggestion, translate
+from .errors import CampaignError, Location, dotted, fault, refuse_unknown, shown, suggestion, translate
 from .source import check_plain, read_source
+from .structures import Finder, ResolvedStructure, find_structure, read_structure_file
 
 PICOSECOND = 1000.0
 """Femtoseconds."""
@@ -63,6 +68,11 @@ def _equilibration(value: Any) -> float | Literal["auto"]:
     if type(value) not in (int, float) or not 0.0 <= value <= MAXIMUM_PICOSECONDS:
         raise fault((), f"{shown(value)} is neither a time nor `auto`", "give a time of 0 ps or more, or auto", value)
     return float(value)
+
+
+def _identifier(value: Any) -> Any:
+    # A PK is a number in the file; everywhere else it is a text, as a UUID is.
+    return str(value) if type(value) is int else value
 
 
 Name = Annotated[str, BeforeValidator(_name)]
@@ -187,11 +197,49 @@ class GapSettings(Section):
             raise fault((), problem, suggestion(value, FUNCTIONALS), value) from error
 
 
+class StructureSource(Section):
+    """Where a recipe that starts from a structure has it from: a file, or a node of the profile."""
+
+    file: Text | None = Field(default=None, description="structure file that ase reads, relative to the campaign file")
+    index: int = Field(default=-1, description="which structure of the file, -1 for the last")
+    structure: Annotated[Text | None, BeforeValidator(_identifier)] = Field(
+        default=None, description="PK or UUID of a StructureData, instead of `file`"
+    )
+
+    @field_validator("file", "structure")
+    @classmethod
+    def _printable(cls, value: str | None) -> str | None:
+        if value is not None and not value.isprintable():
+            raise fault((), f"{shown(value)} holds a character that cannot be printed", "give a plain text", value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> StructureSource:
+        if self.file is None and self.structure is None:
+            raise fault(("file",), "is missing", "name a structure file, or a node with `structure`")
+        for name in ("file", "index"):
+            if self.structure is not None and name in self.model_fields_set:
+                raise fault((name,), "does not go with `structure`", f"remove {name}, or structure")
+        return self
+
+    def resolve(self, folder: Path, find: Finder | None) -> ResolvedStructure:
+        """The structure itself.
+
+        :param folder: that a relative path starts from.
+        :raises InterfaceError: if it cannot be had.
+        """
+        if self.structure is not None:
+            return find_structure(self.structure, find)
+        return read_structure_file(folder / str(self.file), self.index)
+
+
 class InterfaceSpec(Section):
     """One interface: the name of a recipe, and the recipe's parameters beside it in the file."""
 
     recipe: str = Field(description="name of the recipe")
     parameters: dict[str, Any] = Field(description="all parameters of the recipe, defaults filled in")
+    source: StructureSource | None = Field(default=None, description="of a recipe that starts from a structure")
+    _structure: ResolvedStructure | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -209,22 +257,46 @@ class InterfaceSpec(Section):
             raise fault(("recipe",), problem, suggestion(data["recipe"], known), data["recipe"])
         model = known[data["recipe"]].parameters
         given = {key: value for key, value in data.items() if key != "recipe"}
-        refuse_unknown(given, model.model_fields)
+        origin = list(StructureSource.model_fields) if takes_structure(data["recipe"]) else []
+        refuse_unknown(given, [*origin, *model.model_fields])
+        spec: dict[str, Any] = {"recipe": data["recipe"]}
+        if origin:
+            # An instance, for pydantic would put `source` into the path of the field.
+            spec["source"] = StructureSource.model_validate({key: given.pop(key) for key in origin if key in given})
         # As JSON, for there a list may become a tuple although `true` may not become a number.
         parameters = model.model_validate_json(json.dumps(given), strict=True)
         # What is not given is left out, so that a recipe may learn new things without its old interfaces changing.
-        return {"recipe": data["recipe"], "parameters": parameters.model_dump(mode="json", exclude_none=True)}
+        return {**spec, "parameters": parameters.model_dump(mode="json", exclude_none=True)}
+
+    @property
+    def structure(self) -> ResolvedStructure | None:
+        """What the recipe starts from, once :meth:`resolve` has found it; None for a recipe that needs nothing."""
+        return self._structure
+
+    def resolve(self, folder: Path, find: Finder | None = None) -> None:
+        """Find the structure, and see that the recipe can be built on it; nothing for a recipe that needs none.
+
+        :param folder: that a relative path starts from.
+        :param find: looks up nodes.
+        :raises InterfaceError: naming the fault and the remedy.
+        """
+        recipe = load_recipe(self.recipe)
+        if self.source is not None and isinstance(recipe, StructureRecipe):
+            self._structure = self.source.resolve(folder, find)
+            recipe.check(recipe.parameters(**self.parameters), self._structure.atoms)
 
     def elements(self) -> set[str]:
-        """Chemical symbols the interface will hold."""
-        recipe = load_recipe(self.recipe)
-        return set(recipe.elements(recipe.parameters.model_validate_json(json.dumps(self.parameters))))
+        """Chemical symbols the interface will hold.
+
+        :raises InterfaceError: if the recipe starts from a structure that :meth:`resolve` has not found yet.
+        """
+        return recipe_elements(self.recipe, self.parameters, None if self._structure is None else self._structure.atoms)
 
 
 class MlipSpec(Section):
-    """One MLIP: a shipped model (``preset``) or a file of one's own (``family`` and ``file``)."""
+    """One MLIP: a model known by name (``preset``), or one's own (``family`` and, unless it needs none, ``file``)."""
 
-    preset: str | None = Field(default=None, description="name of a shipped model")
+    preset: str | None = Field(default=None, description="name of a model, see `falsemetal model list`")
     family: str | None = Field(default=None, description="name of an MLIP family")
     file: Text | None = Field(default=None, description="the model's file, relative to the campaign file")
     kwargs: dict[str, Any] = Field(
@@ -233,6 +305,10 @@ class MlipSpec(Section):
     licence: str = Field(default="", max_length=200, description="SPDX identifier of the model's licence")
     reference: str = Field(default="", max_length=2000, description="where the model and its training are described")
     sha256: str | None = Field(default=None, description="checksum that the file must have")
+    environment: Name | None = Field(default=None, description="Python environment, see `falsemetal model env`")
+    accept_unsafe: Text | None = Field(
+        default=None, description="why a file is loaded although the scan for code that it would run refuses it"
+    )
     code: Text | None = Field(default=None, description="label of the AiiDA code that runs the MD")
     md: dict[str, Any] = Field(default_factory=dict, description="MD settings that differ for this MLIP")
 
@@ -246,8 +322,8 @@ class MlipSpec(Section):
     @field_validator("preset")
     @classmethod
     def _known_preset(cls, value: str | None) -> str | None:
-        if value is not None and value not in presets():
-            raise fault((), f"there is no shipped model {shown(value)}", suggestion(value, presets()), value)
+        if value is not None and value not in known_models():
+            raise fault((), f"there is no model {shown(value)}", suggestion(value, known_models()), value)
         return value
 
     @field_validator("family")
@@ -273,14 +349,14 @@ class MlipSpec(Section):
     @model_validator(mode="after")
     def _one_origin(self) -> MlipSpec:
         if self.preset is not None:
-            for field in ("family", "file", "sha256", "licence", "reference"):
+            for field in ("family", "file", "sha256", "licence", "reference", "environment", "accept_unsafe"):
                 if getattr(self, field):
                     raise fault(
                         (field,), "comes with the preset already", f"remove it, or remove `preset` and give {field}"
                     )
         elif self.family is None:
             raise fault(("family",), "is missing", f"name the family of the file: {', '.join(family_names())}")
-        elif self.file is None:
+        elif self.file is None and load_family(self.family).needs_file:
             raise fault(("file",), "is missing", "give the model's file, relative to the campaign file")
         return self
 
@@ -295,6 +371,10 @@ class Campaign(Section):
     md: MdSettings = Field(default_factory=MdSettings, description="MD settings of all MLIPs")
     selection: Selection = Field(default_factory=Selection, description="selection of frames")
     gap: GapSettings = Field(default_factory=GapSettings, description="settings of the DFT")
+    unknown_elements: Literal["refuse", "skip"] = Field(
+        default="refuse",
+        description="of a pair whose interface holds an element that the MLIP does not know: refuse or skip",
+    )
     slots: int = Field(default=2, ge=1, le=100000, description="cores in use at once: ranks times threads in flight")
 
     def md_of(self, mlip: str) -> MdSettings:
@@ -345,12 +425,45 @@ class Campaign(Section):
             )
 
 
-def load_campaign(path: str | Path) -> Campaign:
-    """Read and check a campaign file; no model file is looked at.
+def load_campaign(path: str | Path, find: Finder | None = None) -> Campaign:
+    """Read and check a campaign file; structure files are read, no model file is looked at.
 
+    :param find: looks up structures that the file names as nodes; without it these are refused.
     :raises CampaignError: with the file, the field, the fault and the remedy.
     """
-    return parse_campaign(read_source(Path(path)), str(path))
+    campaign = parse_campaign(read_source(Path(path)), str(path))
+    for name, spec in campaign.interfaces.items():
+        resolve_interface(spec, str(path), ("interfaces", name), Path(path).resolve().parent, find)
+    return campaign
+
+
+def resolve_interface(
+    spec: InterfaceSpec, file: str, location: Location, folder: Path, find: Finder | None = None
+) -> None:
+    """:meth:`InterfaceSpec.resolve`, its faults said as those of a file.
+
+    :param file: for messages; ``location`` is that of the interface in it.
+    :raises CampaignError: with the file, the field, the fault and the remedy.
+    """
+    try:
+        spec.resolve(folder, find)
+    except InterfaceError as error:
+        problem, _, remedy = str(error).partition("; ")
+        origin = "structure" if spec.source is not None and spec.source.structure is not None else "file"
+        raise CampaignError(file, dotted((*location, origin)), problem, remedy or "correct it") from error
+
+
+def parse_interface(data: Any, file: str) -> InterfaceSpec:
+    """One interface from plain data, as it stands in a campaign file below its name; ``file`` is for messages.
+
+    :raises CampaignError: as :func:`load_campaign`.
+    """
+    check_plain(data, file)
+    try:
+        return InterfaceSpec.model_validate(data)
+    except ValidationError as error:
+        inside = {"interfaces": {"": data}}
+        raise translate(error, file, lambda location: _meaning(("interfaces", "", *location), inside)) from error
 
 
 def parse_campaign(data: Any, file: str = "campaign") -> Campaign:
@@ -367,6 +480,19 @@ def parse_campaign(data: Any, file: str = "campaign") -> Campaign:
         raise translate(error, file, lambda location: _meaning(location, data)) from error
 
 
+def known_models() -> list[str]:
+    """Names of all models: those of the catalogue, then those that were added.
+
+    :raises ValidationError: if what was added cannot be read.
+    """
+    try:
+        added = load_shelf().models
+    except ModelError as error:
+        problem, _, remedy = str(error).rstrip(".").partition("; ")
+        raise fault((), problem, remedy) from error
+    return [*presets(), *(name for name in added if name not in presets())]
+
+
 _MLIP_ORIGIN = ("preset", "family", "file")
 
 
@@ -376,9 +502,9 @@ def _with_preset(name: str, spec: Any) -> Any:
     if not isinstance(spec, dict) or any(key in spec for key in _MLIP_ORIGIN):
         return spec
     refuse_unknown(spec, MlipSpec.model_fields, (name,))
-    if name not in presets():
-        problem = f"there is no shipped model {shown(name)}"
-        raise fault((name,), problem, f"{suggestion(name, presets())}, or give family and file")
+    if name not in known_models():
+        problem = f"there is no model {shown(name)}"
+        raise fault((name,), problem, f"{suggestion(name, known_models())}, or give family and file")
     return {**spec, "preset": name}
 
 
@@ -408,6 +534,8 @@ def _meaning(location: Location, data: Any) -> str:
         case ["interfaces", name, field, *_]:
             recipe = data.get("interfaces", {}).get(name, {}).get("recipe")
             model = recipes()[recipe].parameters if recipe in recipes() else InterfaceSpec
+            if recipe in recipes() and takes_structure(recipe) and field in StructureSource.model_fields:
+                model = StructureSource
         case [field]:
             pass
         case _:

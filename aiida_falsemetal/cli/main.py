@@ -6,6 +6,8 @@ import click
 
 from .. import __version__
 from .doctor import doctor
+from .interface import interface
+from .model import model
 from .query import query, report, status
 from .screen import screen
 from .setup import setup
@@ -17,5 +19,5 @@ def main() -> None:
     """Does this machine-learned potential turn this interface into a metal it is not?"""
 
 
-for command in (setup, doctor, screen, status, query, report):
+for command in (setup, doctor, interface, model, screen, status, query, report):
     main.add_command(command)

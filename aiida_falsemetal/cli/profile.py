@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from ..mlips.shelf import load_shelf
 from .common import PROFILE
 from .environment import is_open_mpi, is_root
 
@@ -27,6 +28,9 @@ POLL_SECONDS = 2.0
 MPIRUN = ["mpirun", "-np", "{tot_num_mpiprocs}"]
 """What AiiDA takes unless told otherwise; a command that someone has set stays."""
 PREPEND = "export OMP_NUM_THREADS=1\nexport OPENBLAS_NUM_THREADS=1"
+# AiiDA's daemon gives its workers a PYTHONPATH with all of this environment, and jobs on this machine inherit it: a
+# Python of another environment would import our packages in place of its own.
+PYTHON_PREPEND = f"unset PYTHONPATH PYTHONHOME\n{PREPEND}"
 
 Echo = Callable[[str], Any]
 
@@ -52,6 +56,9 @@ def setup_profile(pw: Path, projwfc: Path, echo: Echo, optional: Mapping[str, Pa
     for name, path in (optional or {}).items():
         ensure_code(name.removesuffix(".x"), "falsemetal.potential", path, computer, echo)
     ensure_code("python-mlip", "falsemetal.md", environment_python(), computer, echo)
+    for name, python in load_shelf().environments.items():
+        if Path(python).exists():
+            ensure_environment(name, Path(python), computer, echo)
     ensure_pseudos(echo)
 
 
@@ -118,18 +125,27 @@ def environment_python() -> Path:
     return python if python.exists() else Path(sys.executable)
 
 
+def ensure_environment(name: str, python: Path, computer: Any, echo: Echo) -> None:
+    """The code of a Python environment on the user's shelf."""
+    from ..mlips.shelf import code_label
+
+    ensure_code(code_label(name).partition("@")[0], "falsemetal.md", python, computer, echo)
+
+
 def ensure_code(label: str, plugin: str, executable: Path, computer: Any, echo: Echo) -> None:
     """Make sure of the code ``label``.
 
-    Where the executable has moved, a new node gets the label: the old one, and what was computed with it, stays.
+    Where the executable has moved, or its environment is prepared in another way, a new node gets the label: the old
+    one, and what was computed with it, stays.
     """
     from aiida import orm
 
+    prepend = PYTHON_PREPEND if plugin == "falsemetal.md" else PREPEND
     query = orm.QueryBuilder()
     query.append(orm.Computer, filters={"id": computer.pk}, tag="computer")
     query.append(orm.InstalledCode, with_computer="computer", filters={"label": label})
     for (code,) in query.all():
-        if str(code.filepath_executable) == str(executable):
+        if str(code.filepath_executable) == str(executable) and code.prepend_text == prepend:
             return
         code.label = f"{label}-{code.pk}"
         echo(f"code {label}: {code.filepath_executable} is now called {code.label}")
@@ -138,7 +154,7 @@ def ensure_code(label: str, plugin: str, executable: Path, computer: Any, echo: 
         computer=computer,
         filepath_executable=str(executable),
         default_calc_job_plugin=plugin,
-        prepend_text=PREPEND,
+        prepend_text=prepend,
     ).store()
     echo(f"code {label}@{COMPUTER}: {executable}")
 

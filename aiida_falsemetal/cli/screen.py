@@ -11,7 +11,7 @@ import click
 from ..campaign.errors import CampaignError
 from .common import load_profile, results_folder, wide_console
 
-NULL_MEANS = {"ecutrho": 1.0, "functional": ""}
+NULL_MEANS = {"ecutrho": 1.0, "functional": "", "kpoints": []}
 """Keys of the gap protocol that are null until a rule decides, and a value of the type that they take."""
 MAY_BE_ZERO = ("moved_limit", "substrate_bands", "layers_empty_share")
 """Keys of the gap protocol for which zero makes sense."""
@@ -31,20 +31,23 @@ def screen(file: Path, dry_run: bool, follow: bool | None, output: Path | None) 
 
 
 def read_campaign(file: Path) -> tuple[Any, list[tuple[Any, Any]]]:
-    """Campaign and (pair, resolved model) tuples of a file, without AiiDA.
+    """Campaign and (pair, resolved model) tuples of a file; without AiiDA, unless the file names nodes.
 
     :raises click.ClickException: with the sentence of :class:`CampaignError`.
     """
     from ..campaign.check import check_campaign
-    from ..campaign.expand import expand
+    from ..campaign.expand import expand, skipped
     from ..campaign.schema import load_campaign
+    from .structures import find_atoms
 
     try:
-        campaign = load_campaign(file)
+        campaign = load_campaign(file, find_atoms)
         _check_overrides(campaign, file)
         models = check_campaign(campaign, file)
     except CampaignError as error:
         raise click.ClickException(str(error)) from error
+    for (interface, mlip), unknown in skipped(campaign, models).items():
+        click.echo(f"skipped {interface} x {mlip}: the model does not know {', '.join(unknown)}", err=True)
     by_name = {model.name: model for model in models}
     return campaign, [(pair, by_name[pair.mlip]) for pair in expand(campaign, models)]
 

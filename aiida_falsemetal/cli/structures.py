@@ -1,7 +1,8 @@
-"""Structures from files, for the launchers."""
+"""Structures from files and from the profile, for the commands and the launchers."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -9,25 +10,83 @@ from typing import Any
 import click
 import numpy as np
 
+ORIGIN = "falsemetal_origin"
+"""Extra of a StructureData from a file: path, sha256, format, index."""
+CONTENT = "falsemetal_content"
+"""Extra: SHA-256 of what makes two structures the same."""
+
+
+def find_atoms(identifier: str) -> Any:
+    """The ``ase.Atoms`` of the StructureData with a PK or UUID in the profile, which is loaded for it.
+
+    :raises LookupError: saying what is wrong, and after a semicolon what to do.
+    :raises click.ClickException: if there is no profile.
+    """
+    return load_structure(identifier).get_ase()
+
+
+def load_structure(identifier: str) -> Any:
+    """The StructureData with a PK or UUID; errors as of :func:`find_atoms`."""
+    from aiida import orm
+    from aiida.common.exceptions import MultipleObjectsError, NotExistent
+
+    from .common import load_profile
+
+    load_profile()
+    remedy = "name a StructureData by its PK or UUID, `falsemetal interface import` makes one"
+    try:
+        node = orm.load_node(identifier)
+    except (NotExistent, MultipleObjectsError, ValueError) as error:
+        many = isinstance(error, MultipleObjectsError)
+        fault = "several nodes begin with" if many else "the profile has no node"
+        raise LookupError(f"{fault} {identifier}; {remedy}.") from error
+    if not isinstance(node, orm.StructureData):
+        raise LookupError(f"node {identifier} is a {type(node).__name__}; {remedy}.")
+    if node.has_vacancies or node.is_alloy:
+        raise LookupError(f"node {identifier} has partly occupied sites; make an ordered structure of it.")
+    return node
+
+
+def structure_node(structure: Any, label: str = "") -> Any:
+    """The StructureData of a resolved structure: the one that was named, one with the same content, or a new one.
+
+    :param structure: a ``campaign.structures.ResolvedStructure``.
+    """
+    return store_structure(structure, label)[0]
+
+
+def store_structure(structure: Any, label: str = "") -> tuple[Any, bool]:
+    """As :func:`structure_node`, and whether the node is new."""
+    from aiida import orm
+
+    from ..campaign.expand import canonical
+
+    if structure.node is not None:
+        return load_structure(structure.node), False
+    digest = hashlib.sha256(canonical(structure.content).encode("ascii")).hexdigest()
+    query = orm.QueryBuilder().append(orm.StructureData, filters={f"extras.{CONTENT}": digest}, tag="node")
+    known = query.order_by({"node": "id"}).first(flat=True)
+    if known is not None:
+        return known, False
+    node = orm.StructureData(ase=structure.atoms, label=label or Path(structure.origin["path"]).name)
+    # Before it is stored, so that no structure is ever without.
+    node.base.extras.set_many({CONTENT: digest, ORIGIN: structure.origin})
+    return node.store(), True
+
 
 def read_structure(file: Path, index: int = -1) -> Any:
     """The ``index``-th frame of ``file`` as ``ase.Atoms``.
 
     :raises click.ClickException: if the file is missing, ase cannot read it, or it has no cell or a tilted normal.
     """
-    from ase.io import read
+    from ..interfaces.reading import read_atoms
+    from ..interfaces.recipe import InterfaceError
 
-    if not file.is_file():
-        raise click.ClickException(f"{file}: there is no such file.")
     try:
-        atoms = read(file, index=index)
-    except Exception as error:  # ase raises many kinds
-        raise click.ClickException(
-            f"{file}: ase cannot read frame {index} ({type(error).__name__}: {error})."
-        ) from error
+        atoms = read_atoms(file, index)
+    except InterfaceError as error:
+        raise click.ClickException(f"{file}: {error}") from error
     cell = atoms.cell.array
-    if abs(np.linalg.det(cell)) < 1e-3:
-        raise click.ClickException(f"{file}: the structure has no cell; add one (extended XYZ: Lattice=...).")
     if np.abs(cell[2, :2]).max() > 1e-3 or np.abs(cell[:2, 2]).max() > 1e-3:
         raise click.ClickException(f"{file}: the third cell vector must be the interface's normal, along z.")
     atoms.pbc = True

@@ -104,6 +104,7 @@ def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:
 
     from ..data.mlip import MlipData
     from .profile import MD_CODE, PW_CODE
+    from .structures import structure_node
 
     slots = campaign.slots
     md = {key: value for key, value in pair.md.items() if key not in MD_ONLY}
@@ -112,13 +113,16 @@ def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:
         return WorkflowFactory("falsemetal.pair").get_builder_from_protocol(
             load_code(pair.code or MD_CODE),
             load_code(PW_CODE),
-            MlipData.get_or_create(pair.path, pair.family, pair.kwargs, model.facts.as_dict(), pair.mlip),
+            MlipData.get_or_create(
+                pair.path, pair.family, pair.kwargs, model.facts.as_dict(), pair.mlip, accepted=model.accepted
+            ),
             pair.recipe,
             pair.parameters,
+            structure=None if pair.structure is None else structure_node(pair.structure),
             steps=md.pop("steps"),
             seed=pair.seed,
             protocol=pair.gap["protocol"],
-            codes=property_codes(gap_overrides(pair.gap).get("properties", [])),
+            codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *_needed(pair)]),
             overrides={
                 "md": md,
                 "md_options": {"slots": slots, "max_wallclock_seconds": pair.md["walltime"]},
@@ -139,6 +143,14 @@ def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:
         )
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _needed(pair: Any) -> list[str]:
+    """The property without which a film on a metal has no gap."""
+    from ..interfaces.registry import recipe_has_metal
+
+    atoms = None if pair.structure is None else pair.structure.atoms
+    return ["layers"] if recipe_has_metal(pair.recipe, pair.parameters, atoms) else []
 
 
 def gap_overrides(gap: dict[str, Any]) -> dict[str, Any]:

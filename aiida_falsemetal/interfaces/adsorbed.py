@@ -51,6 +51,7 @@ class AdsorbedRecipe(Recipe):
             {"substrate": "Cu(111)", "layers": 3, "repeat": [3, 2], "thickness": 12.0, "solvent": "methanol"},
             {"substrate": "graphene", "lateral": [10.0, 9.0], "thickness": 10.0, "vacuum": 15.0, "fixed_layers": 0},
             {"substrate": "Pt(111)", "layers": 3, "repeat": [3, 2], "molecules": 24, "salt": {"NaCl": 1}},
+            {"substrate": "Al(111)", "layers": 3, "cell": "hexagonal", "repeat": [3, 3], "molecules": 16, "seed": 3},
         ]
         return films + more
 

@@ -19,16 +19,18 @@ from pydantic import Field, field_validator, model_validator
 from .plates import Constant, Layers, held, matched_plate, plate
 from .recipe import BuiltInterface, Parameters, Recipe
 from .substrates import substrate
-from .wetting import Gap, LiquidParameters, Roof, assemble, contact
+from .wetting import Gap, LiquidParameters, Wall, assemble, contact
 
 
 class ConfinedParameters(LiquidParameters):
     """See the module. Without ``second``, both plates are alike; ``fixed_layers`` holds for both."""
 
     second: str | None = Field(default=None, description="substrate above the liquid; by default the same as below")
-    second_layers: Layers | None = None
-    second_lattice_constant: Constant | None = None
-    second_gap: Gap | None = None
+    second_layers: Layers | None = Field(
+        default=None, description="layers of the second plate; by default its own number"
+    )
+    second_lattice_constant: Constant | None = Field(default=None, description="Å, instead of the experimental one")
+    second_gap: Gap | None = Field(default=None, description="Å between the second plate and the liquid; as `gap`")
     max_strain: float = Field(default=3.0, gt=0.0, le=15.0, description="% that the second plate may be strained")
 
     @field_validator("second")
@@ -104,7 +106,7 @@ class ConfinedRecipe(Recipe):
         upper, second = matched_plate(**p.upper, below=below, max_strain=p.max_strain)
         gap = p.second_gap or (p.gap if p.second is None else None) or contact(p, upper)
         layers = p.upper["layers"]
-        roof = Roof(
+        roof = Wall(
             mirrored(upper),
             held(len(upper), layers, p.fixed_layers, top=True),
             substrate(p.upper["name"]).metal,

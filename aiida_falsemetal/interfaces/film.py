@@ -27,7 +27,7 @@ class FilmParameters(Parameters):
     )
     lateral: Edge | tuple[Edge, Edge] = Field(description="lateral edge in Å, or the two edges")
     vacuum: float = Field(default=25.0, ge=MINIMUM_VACUUM, le=500.0, description="vacuum in Å")
-    seed: int = Field(default=1, ge=1, lt=2**31)
+    seed: int = Field(default=1, ge=1, lt=2**31, description="of the packing")
     solvent: str = Field(default="water", description=f"one of {', '.join(SOLVENTS)}")
     salt: dict[str, Annotated[int, Field(ge=1, le=10000)]] | None = Field(
         default=None, description="pairs of ions by salt, as {NaCl: 2}"

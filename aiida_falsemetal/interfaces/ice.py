@@ -38,10 +38,12 @@ Bond = tuple[int, int, tuple[float, float, float]]
 class IceParameters(Parameters):
     """``bilayers`` of ``repeat`` orthorhombic cells of 4.518 x 7.825 Å, four molecules each."""
 
-    bilayers: int = Field(default=4, ge=2, le=40)
-    repeat: tuple[Annotated[int, Field(ge=1, le=20)], Annotated[int, Field(ge=1, le=20)]] = Field(default=(2, 1))
+    bilayers: int = Field(default=4, ge=2, le=40, description="double layers of molecules, 3.68 Å each")
+    repeat: tuple[Annotated[int, Field(ge=1, le=20)], Annotated[int, Field(ge=1, le=20)]] = Field(
+        default=(2, 1), description="of the cell of 4.518 x 7.825 Å"
+    )
     vacuum: float = Field(default=25.0, ge=MINIMUM_VACUUM, le=500.0, description="vacuum in Å")
-    seed: int = Field(default=1, ge=1, lt=2**31)
+    seed: int = Field(default=1, ge=1, lt=2**31, description="of the protons")
 
 
 class IceRecipe(Recipe):

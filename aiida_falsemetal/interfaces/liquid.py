@@ -99,6 +99,11 @@ def check_room(lateral: ArrayLike, liquid: Liquid) -> None:
             f"{liquid.number} molecules are a film of {liquid.thickness:.1f} Å, at least {THINNEST:.1f} Å are needed; "
             "use more molecules, more thickness or a smaller area."
         )
+    check_width(lateral, liquid)
+
+
+def check_width(lateral: ArrayLike, liquid: Liquid) -> None:
+    """A molecule must not touch its own periodic copy, see :func:`check_room`."""
     width = liquid.area / float(np.linalg.norm(np.asarray(lateral, dtype=float), axis=1).max())
     needed = float(liquid.kind.atoms().get_all_distances().max()) + TOLERANCE
     if width < needed:

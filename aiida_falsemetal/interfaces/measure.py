@@ -13,6 +13,9 @@ from .solvents import AVOGADRO
 
 OVERLAP = 0.1
 """Å by which a contact may fall short: packmol and the pushing apart both stop at less."""
+TOUCHING = 1.1
+"""Å: in an interface that was not packed but given, atoms that do not belong together and are closer than this overlap.
+The shortest hydrogen bonds of a liquid have 1.4 Å."""
 
 
 def measure(built: BuiltInterface) -> dict[str, Any]:
@@ -52,6 +55,8 @@ def problems(built: BuiltInterface) -> list[str]:
     sentences = []
     if found["contact"] < -OVERLAP:
         sentences.append(f"molecules overlap: a contact is {-found['contact']:.2f} Å too short.")
+    if found["shortest_distance"] < TOUCHING:
+        sentences.append(f"molecules overlap: two atoms are {found['shortest_distance']:.2f} Å apart.")
     if found["vacuum"] < info["vacuum"] - 1e-6:
         sentences.append(f"the vacuum is {found['vacuum']:.1f} Å, not {info['vacuum']:.1f} Å.")
     if abs(found["charge"]) > 1e-6:
@@ -74,8 +79,8 @@ def _shortest(built: BuiltInterface, members: list[list[int]]) -> float:
 
 def _contact(built: BuiltInterface, members: list[list[int]], liquid: list[int]) -> float:
     """Of the liquid's molecules and the substrate, as packing measures it."""
-    if built.info.get("eps") is None:
-        return 0.0  # a crystal's hydrogen bonds are shorter than a liquid's molecules are packed
+    if built.info.get("eps") is None or not built.info.get("packed", True):
+        return 0.0  # hydrogen bonds of ice and of an equilibrated liquid are shorter than molecules are packed
     position = {index: number for number, index in enumerate(liquid)}
     packed = built.atoms[liquid]
     substrate = built.info["substrate_indices"]

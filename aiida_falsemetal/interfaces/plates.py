@@ -26,7 +26,7 @@ class PlateParameters(Parameters):
     substrate: str = Field(description=f"one of {', '.join(SUBSTRATES)}")
     lattice_constant: Constant | None = Field(default=None, description="Å, instead of the experimental one")
     layers: Layers | None = Field(default=None, description="layers of the substrate; by default its own number")
-    cell: Literal["orthogonal", "hexagonal"] = "orthogonal"
+    cell: Literal["orthogonal", "hexagonal"] = Field(default="orthogonal", description="what is repeated")
     repeat: tuple[Count, Count] | None = Field(default=None, description="of the cell; or give `lateral`")
     lateral: tuple[Length, Length] | Length | None = Field(
         default=None, description="Å, target lengths of the edges: the nearest repeats are taken and reported"

@@ -35,7 +35,8 @@ class BuiltInterface:
       of a frame is then that of the other atoms, the whole having none;
     - ``charges`` (e, one an atom): screened ones, see :mod:`.solvents`; 0 for a substrate;
     - ``eps``, ``eps_inf``: permittivities of the liquid at 298 K, ``eps`` None where its dipoles cannot turn;
-    - ``kpoints``: a mesh for DFT; ``lattice``: how the substrate was matched, None without one.
+    - ``kpoints``: a mesh for DFT; ``lattice``: how the substrate was matched, None without one;
+    - ``packed``: False where the liquid was not packed here but came with a structure.
     """
 
     atoms: Atoms
@@ -48,8 +49,6 @@ class Recipe(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     parameters: ClassVar[type[Parameters]]
-    takes_structure: ClassVar[bool] = False
-    """Whether the recipe starts from a structure that someone has: its methods then take ``atoms`` besides."""
 
     @classmethod
     @abstractmethod
@@ -74,3 +73,38 @@ class Recipe(ABC):
 
         :raises InterfaceError: if it cannot be built.
         """
+
+
+class StructureRecipe(Recipe):
+    """A recipe that starts from a structure that someone has. Its methods take ``atoms`` besides and need them.
+
+    ``atoms`` is periodic, in the cell and the order of its file; it is not changed.
+    """
+
+    @classmethod
+    @abstractmethod
+    def structures(cls) -> list[Atoms]:
+        """A structure for each of ``examples``."""
+
+    @abstractmethod
+    def has_metal(self, parameters: Any, atoms: Atoms | None = None) -> bool:
+        """See :meth:`Recipe.has_metal`."""
+
+    @abstractmethod
+    def elements(self, parameters: Any, atoms: Atoms | None = None) -> set[str]:
+        """See :meth:`Recipe.elements`."""
+
+    @abstractmethod
+    def size(self, parameters: Any, atoms: Atoms | None = None) -> int:
+        """See :meth:`Recipe.size`."""
+
+    @abstractmethod
+    def check(self, parameters: Any, atoms: Atoms) -> None:
+        """Refuse what cannot be built, as far as it is known without packing.
+
+        :raises InterfaceError: naming the fault and the remedy.
+        """
+
+    @abstractmethod
+    def build(self, parameters: Any, atoms: Atoms | None = None) -> BuiltInterface:
+        """See :meth:`Recipe.build`."""

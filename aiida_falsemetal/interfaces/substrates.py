@@ -23,6 +23,8 @@ from .recipe import InterfaceError
 
 KPOINT_SPACING = 0.25
 """1/Å between k-points of a metal, 2 pi included: 6 x 6 for 2 x 2 Cu(111), 2 x 2 for the paper's 12.8 x 13.3 Å."""
+UNKNOWN_RADIUS = 1.6
+"""Å: van der Waals radius of a surface of elements that Bondi has none for; his metals have 1.4 to 1.75."""
 PLANE = 0.3
 """Å: atoms within this of the highest one are the outermost plane."""
 
@@ -58,6 +60,7 @@ class Substrate:
 
 WYCKOFF = "experiment, 298 K: R. W. G. Wyckoff, Crystal Structures, vol. 1, 2nd ed., Interscience (1963)"
 SUBSTRATES: dict[str, Substrate] = {
+    "Al(111)": Substrate("fcc111", ("Al",), 4.0496, WYCKOFF, metal=True),
     "Cu(111)": Substrate("fcc111", ("Cu",), 3.615, WYCKOFF, metal=True),
     "Cu(100)": Substrate("fcc100", ("Cu",), 3.615, WYCKOFF, metal=True),
     "Pt(111)": Substrate("fcc111", ("Pt",), 3.924, WYCKOFF, metal=True),
@@ -145,30 +148,36 @@ def layer_indices(count: int, layers: int) -> list[list[int]]:
 def contact_distance(plate: Atoms, heavy: set[str]) -> float:
     """Å from the outermost plane to a liquid's atoms: the smallest sum of van der Waals radii.
 
-    Radii of A. Bondi, J. Phys. Chem. 68, 441 (1964), as in ``ase.data.vdw``; elements without one are left out. For
-    water on graphene that is 3.22 Å. Chemisorbed waters come closer than this in the MD; a start should not.
+    Radii of A. Bondi, J. Phys. Chem. 68, 441 (1964), as in ``ase.data.vdw``; elements without one are left out, and
+    ``UNKNOWN_RADIUS`` is taken where that leaves none. For water on graphene it is 3.22 Å. Chemisorbed waters come
+    closer than this in the MD; a start should not.
 
     :param plate: the surface looks up.
     :param heavy: the liquid's elements other than hydrogen.
     """
     z = plate.positions[:, 2]
     top = {symbol for symbol, high in zip(plate.get_chemical_symbols(), z > z.max() - PLANE, strict=True) if high}
-    radii = [[vdw_radii[atomic_numbers[symbol]] for symbol in symbols] for symbols in (top, heavy)]
-    return float(np.nanmin(radii[0]) + np.nanmin(radii[1]))
+    return _smallest_radius(top) + _smallest_radius(heavy)
 
 
-def kpoint_mesh(cell: NDArray[np.float64], metal: bool) -> list[int]:
-    """Monkhorst-Pack mesh for DFT: for a metal, points no further apart than ``KPOINT_SPACING``; otherwise Gamma.
+def _smallest_radius(symbols: set[str]) -> float:
+    radii = [float(vdw_radii[atomic_numbers[symbol]]) for symbol in symbols]
+    return min((radius for radius in radii if np.isfinite(radius)), default=UNKNOWN_RADIUS)
+
+
+def kpoint_mesh(cell: NDArray[np.float64], metal: bool, spacing: float = KPOINT_SPACING) -> list[int]:
+    """Monkhorst-Pack mesh for DFT: for a metal, points no further apart than ``spacing``; otherwise Gamma.
 
     Insulating substrates get Gamma like films: their bands are folded into a cell that is wide enough for a liquid.
 
     :param cell: shape (3, 3), Å, third vector along z.
+    :param spacing: 1/Å, 2 pi included.
     """
     if not metal:
         return [1, 1, 1]
     reciprocal = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(cell).T, axis=1)
     # The hair keeps rounding from adding a point where the ratio is a whole number.
-    return [*(max(1, int(np.ceil(length / KPOINT_SPACING - 1e-6))) for length in reciprocal[:2]), 1]
+    return [*(max(1, int(np.ceil(length / spacing - 1e-6))) for length in reciprocal[:2]), 1]
 
 
 def _fcc111(entry: Substrate, layers: int, a: float) -> Atoms:

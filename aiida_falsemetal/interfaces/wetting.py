@@ -10,6 +10,7 @@ from ase import Atoms
 from pydantic import Field, field_validator, model_validator
 
 from .liquid import Liquid, check_room, film_info, make_liquid
+from .matching import Floats
 from .packing import TOLERANCE, pack_slab
 from .plates import Plate, PlateParameters
 from .recipe import MINIMUM_VACUUM, BuiltInterface
@@ -68,13 +69,13 @@ class LiquidParameters(PlateParameters):
 
 
 @dataclass(frozen=True)
-class Roof:
-    """A plate above the liquid.
+class Wall:
+    """A solid below or above the liquid.
 
-    :param atoms: its atoms from bottom to top; the surface that the liquid sees is the lower one.
+    :param atoms: its atoms; the surface that the liquid sees is the upper one, of a wall above the liquid the lower.
     :param fixed: indices into ``atoms`` that the MD holds.
     :param metal: whether it is one.
-    :param gap: Å between its lowest atoms and the liquid's.
+    :param gap: Å between its surface and the liquid's atoms.
     """
 
     atoms: Atoms
@@ -89,38 +90,61 @@ def contact(parameters: LiquidParameters, plate: Atoms) -> float:
 
 
 def assemble(
-    parameters: LiquidParameters, below: Plate, fixed: list[int], lattice: dict[str, Any], roof: Roof | None = None
+    parameters: LiquidParameters, below: Plate, fixed: list[int], lattice: dict[str, Any], roof: Wall | None = None
 ) -> BuiltInterface:
-    """Stack vacuum, substrate, liquid and perhaps a second plate, and say what is where.
+    """The interface of a plate, its liquid and perhaps a second plate, see :func:`stack`.
 
     :param fixed: indices of ``below`` that the MD holds.
     :param lattice: ``info['lattice']``.
-    :return: ``info`` has, besides what every recipe gives, ``gaps``: of each plate, Å.
+    """
+    p = parameters
+    gap = p.gap if p.gap is not None else contact(p, below.atoms)
+    ground = Wall(below.atoms, fixed, below.entry.metal, gap)
+    return stack(below.lateral, ground, p.liquid(below.area), p.vacuum, p.seed, lattice, roof)
+
+
+def stack(
+    lateral: Floats,
+    ground: Wall,
+    liquid: Liquid,
+    vacuum: float,
+    seed: int,
+    lattice: dict[str, Any],
+    roof: Wall | None = None,
+) -> BuiltInterface:
+    """Stack vacuum, substrate, liquid and perhaps a second solid, and say what is where.
+
+    :param lateral: shape (2, 2), Å: the cell of all of them.
+    :param ground: the substrate, its lowest atom at z = 0.
+    :param vacuum: Å, half of it below and half above.
+    :param seed: of the packing.
+    :param lattice: ``info['lattice']``.
+    :return: ``info`` has, besides what every recipe gives, ``gaps``: of each solid, Å.
     :raises InterfaceError: if there is no room for the liquid.
     """
-    p, liquid = parameters, parameters.liquid(below.area)
-    check_room(below.lateral, liquid)
-    gaps = [p.gap if p.gap is not None else contact(p, below.atoms)]
-    plates = below.atoms.copy()
-    plates.positions[:, 2] += 0.5 * p.vacuum
-    low = float(plates.positions[:, 2].max()) + gaps[0] - MARGIN
+    check_room(lateral, liquid)
+    gaps, fixed = [ground.gap], ground.fixed
+    plates = ground.atoms.copy()
+    count = len(plates)
+    plates.positions[:, 2] += 0.5 * vacuum
+    low = float(plates.positions[:, 2].max()) + ground.gap - MARGIN
     high = low + liquid.thickness
-    top, metals = high, list(range(below.count)) if below.entry.metal else []
+    top, metals = high, list(range(count)) if ground.metal else []
     if roof is not None:
         upper = roof.atoms.copy()
         upper.positions[:, 2] += high - MARGIN + roof.gap - upper.positions[:, 2].min()
         top = float(upper.positions[:, 2].max())
-        fixed = [*fixed, *(below.count + index for index in roof.fixed)]
-        metals += [below.count + index for index in range(len(upper))] if roof.metal else []
+        fixed = [*fixed, *(count + index for index in roof.fixed)]
+        metals += [count + index for index in range(len(upper))] if roof.metal else []
         gaps.append(roof.gap)
         plates += upper
     cell = np.zeros((3, 3))
-    cell[:2, :2], cell[2, 2] = below.lateral, top + 0.5 * p.vacuum
+    cell[:2, :2], cell[2, 2] = lateral, top + 0.5 * vacuum
     plates.set_cell(cell)
     plates.pbc = True
-    packed = pack_slab(cell, low, high, liquid.contents, p.seed, obstacles=plates)
+    packed = pack_slab(cell, low, high, liquid.contents, seed, obstacles=plates)
     info = {
-        **film_info(liquid, p.vacuum, len(plates)),
+        **film_info(liquid, vacuum, len(plates)),
         "fixed_indices": fixed,
         "kpoints": kpoint_mesh(cell, bool(metals)),
         "lattice": lattice,

@@ -39,7 +39,7 @@ class MlipMdParser(Parser):
                 # It failed before its first sample: no frame, but a reason, and a restart would not help.
                 self.out("results", orm.Dict({**result, "samples": 0}))
                 return self._verdict(result, result["last_step"])
-            return self.exit_codes.ERROR_NO_OUTPUT.format(reason="there is no frame")
+            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=f"there is no frame{self._last_words()}")
         checkpoint = self._checkpoint(folder)
         if result is None or result["status"] in RESTARTED:
             if checkpoint is None:
@@ -48,6 +48,14 @@ class MlipMdParser(Parser):
             records = [record for record in records if record["step"] <= checkpoint.step]
         self._emit(folder, records, result)
         return self._verdict(result, records[-1]["step"])
+
+    def _last_words(self) -> str:
+        """The last line that the job wrote to stderr, in brackets; where Python raised, it names the error."""
+        try:
+            lines = self.retrieved.base.repository.get_object_content("_scheduler-stderr.txt").strip().splitlines()
+        except FileNotFoundError:
+            lines = []
+        return f" ({lines[-1].strip()[:300]})" if lines else ""
 
     def _verdict(self, result: dict[str, Any] | None, step: int) -> ExitCode | None:
         status = result["status"] if result else "signal"

@@ -47,7 +47,7 @@ def bonded_pairs(
     Where a hydrogen is near two atoms, the nearer one has it: a short hydrogen bond does not merge molecules.
     """
     radii = np.array([COVALENT_RADII.get(s, 0.0) for s in symbols])
-    hydrogen = np.array([s == "H" for s in symbols])
+    hydrogen = np.array([s == "H" for s in symbols], dtype=bool)
     delta = minimum_image(positions[:, None, :] - positions[None, :, :], cell)
     distance = np.linalg.norm(delta, axis=-1)
     limit = BOND_TOLERANCE * (radii[:, None] + radii[None, :])

@@ -1,5 +1,7 @@
 """Entry point of the zipapp: reads ``input.json`` in the working directory, runs, writes ``result.json``.
 
+With ``--ask`` it answers what a model is instead, see :mod:`.question`.
+
 Prints one line of progress a few seconds apart, for ``tail -f`` and ``verdi calcjob outputcat``.
 """
 
@@ -20,15 +22,21 @@ import numpy as np
 from ase import Atoms
 
 from ..mlips.registry import load_family
-from . import files
+from . import files, question
 from .driver import Settings, Trajectory
 from .storage import Checkpoint, Output
 
-PACKAGES = ("ase", "numpy", "torch", "mace-torch", "graph-longrange", "torch-pme", "openmm")
+PACKAGES = (
+    *("ase", "numpy", "torch", "e3nn", "mace-torch", "graph-longrange", "torch-pme", "openmm", "sevenn", "chgnet"),
+    *("torchani", "so3krates-torch", "orb-models", "mattersim", "metatomic-torch", "upet", "aimnet", "nequip"),
+)
 
 
 def main() -> None:
     """Run the trajectory that ``input.json`` describes. Exits 0 also where the physics failed: the parser tells."""
+    if sys.argv[1:2] == [question.FLAG]:
+        question.answer_file(*sys.argv[2:4])
+        return
     folder = Path.cwd()
     given = json.loads((folder / files.INPUT).read_text())
     settings = Settings(**given["settings"])

@@ -46,6 +46,9 @@ class PairWorkChain(WorkChain):
         super().define(spec)
         spec.input("labels", valid_type=orm.Dict, help=f"{', '.join(LABELS)}: become extras of the node.")
         spec.input("recipe", valid_type=orm.Dict, help="recipe and parameters of the interface.")
+        spec.input(
+            "structure", valid_type=orm.StructureData, required=False, help="What a recipe like `file` starts from."
+        )
         spec.input("mlip", valid_type=MlipData)
         spec.input("md", valid_type=orm.Dict, help="Settings of the MD driver, with steps and seed.")
         spec.input("md_code", valid_type=orm.AbstractCode, help="A Python with ase and the model's package.")
@@ -98,6 +101,7 @@ class PairWorkChain(WorkChain):
         overrides: dict[str, Any] | None = None,
         labels: dict[str, Any] | None = None,
         codes: dict[str, orm.AbstractCode] | None = None,
+        structure: orm.StructureData | None = None,
     ) -> ProcessBuilder:
         """A builder with the defaults of every stage.
 
@@ -107,21 +111,25 @@ class PairWorkChain(WorkChain):
         :param overrides: dictionaries ``md``, ``md_options``, ``selection``, ``gap``, ``pw_options`` with other values.
         :param labels: any of ``LABELS``.
         :param codes: ``projwfc_code``, ``pp_code``, ``average_code``: what the gap protocol's ``properties`` need.
+        :param structure: what a recipe like ``file`` starts from; other recipes take none.
         :raises ValueError: if a protocol, a key or a property is not known, a property's code is missing, or ladder,
             family, functional and cutoffs do not fit (:class:`.protocols.DftError`).
         """
         given = {key: dict(value) for key, value in (overrides or {}).items()}
+        elements = recipe_elements(recipe, parameters, None if structure is None else structure.get_ase())
         names = {"campaign": "", "interface": recipe, "mlip": mlip.label, "seed": seed, "fingerprint": ""}
         builder = cls.get_builder()
         builder.labels = orm.Dict({**names, **(labels or {})})
         builder.recipe = orm.Dict({"recipe": recipe, "parameters": parameters})
+        if structure is not None:
+            builder.structure = structure
         builder.mlip = mlip
         builder.md = orm.Dict({**DEFAULTS, **given.get("md", {}), "steps": steps, "seed": seed})
         builder.md_code = md_code
         builder.md_options = orm.Dict(given.get("md_options", {}))
         defaults = {"stratified": 3, "uniform": 1, "strata": 3, "start": 1.0, "seed": seed, "equilibration": "auto"}
         builder.selection = orm.Dict({**defaults, **given.get("selection", {})})
-        builder.gap = orm.Dict(gap_settings(protocol, given.get("gap"), recipe_elements(recipe, parameters)))
+        builder.gap = orm.Dict(gap_settings(protocol, given.get("gap"), elements))
         builder.pw_code = pw_code
         builder.pw_options = orm.Dict(given.get("pw_options", {}))
         check_properties(builder.gap.get_dict(), set(codes or {}))
@@ -141,7 +149,8 @@ class PairWorkChain(WorkChain):
     def build(self) -> Any:
         """Build the interface."""
         try:
-            built = build_interface(self.inputs.recipe, metadata={"call_link_label": "build"})
+            given = [self.inputs.structure] if "structure" in self.inputs else []
+            built = build_interface(self.inputs.recipe, *given, metadata={"call_link_label": "build"})
         except Exception as error:
             return self.exit_codes.ERROR_INTERFACE.format(message=str(error))
         self.ctx.structure, self.ctx.info = built["structure"], built["info"]

@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
 from aiida import orm
 from aiida.engine import ToContext, WorkChain
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
@@ -19,6 +20,7 @@ from aiida.plugins import CalculationFactory
 from ..calculations.gap import NO_SOLVENT_EDGES
 from ..calculations.layers import layers_of_film, strip_substrate
 from ..calculations.potential import PotentialCalculation
+from ..interfaces.substrates import kpoint_mesh
 from .ladder import check_ladder
 from .options import pw_options
 from .protocols import check_mesh
@@ -148,6 +150,10 @@ class PropertyStages(WorkChain):
         self.ctx.property_messages = []
         self.ctx.scalars = {}
         self.ctx.settings = scf_settings(self.ctx.settings, set(self.ctx.properties), electrons, len(substrate))
+        if self.ctx.settings.get("kpoints") is None:
+            # Older protocols' settings have a mesh always; this one leaves it to the cell.
+            spacing = self.ctx.settings["kpoints_spacing"]
+            self.ctx.settings["kpoints"] = kpoint_mesh(np.array(self.ctx.film.cell), bool(substrate), spacing)
 
     def run_properties(self) -> ToContext:
         """Submit all stages at once: they read the same folder and write to their own."""

@@ -28,6 +28,8 @@ COUNT = "print(json.dumps([orm.QueryBuilder().append(c).count() for c in (orm.No
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "unknown interface": ({"interfaces": {"film24": {**FILM, "recipe": "flim"}}}, "interfaces.film24.recipe"),
+    "structure missing": ({"interfaces": {"mine": {"recipe": "file", "file": "none.cif"}}}, "interfaces.mine.file"),
+    "no such node": ({"interfaces": {"mine": {"recipe": "file", "structure": 999999}}}, "interfaces.mine.structure"),
     "model file missing": ({"mlips": {"mine": {"family": "mace", "file": "none.model"}}}, "mlips.mine.file"),
     "model file truncated": ({"mlips": {"mine": {"family": "mace", "file": "cut.model"}}}, "mlips.mine.file"),
     "element not known": ({"mlips": {"mine": {"family": "openmm", "file": "argon.xml"}}}, "mlips.mine"),

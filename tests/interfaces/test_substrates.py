@@ -176,7 +176,8 @@ def test_kpoints_of_metals_follow_the_spacing() -> None:
     assert kpoint_mesh(small, metal=True) == [6, 6, 1]
     wide = supercell(surface_cell(substrate("Cu(111)"), 3), cell_matrix(True, "orthogonal", (5, 3), "")).cell.array
     assert kpoint_mesh(wide, metal=True) == [2, 2, 1]
-    assert kpoint_mesh(small, metal=False) == [1, 1, 1]
+    assert kpoint_mesh(small, metal=True, spacing=0.9) == [2, 2, 1]
+    assert kpoint_mesh(small, metal=False, spacing=0.9) == [1, 1, 1]
 
 
 def test_unknown_substrate_is_refused_with_the_names() -> None:

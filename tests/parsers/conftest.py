@@ -18,7 +18,8 @@ from tests.data import nodes
 from tests.runner.conftest import SETTINGS, Driver
 from tests.workflows.conftest import drive  # noqa: F401  (a fixture)
 
-KEPT = (files.RESULT, files.SERIES)
+STDERR = "_scheduler-stderr.txt"
+KEPT = (files.RESULT, files.SERIES, STDERR)
 """What goes into the retrieved folder; the rest is in the temporary one."""
 ATOMS = 24
 FRAME_BYTES = ATOMS * 3 * 4

@@ -16,7 +16,7 @@ from aiida_falsemetal.runner.storage import Checkpoint
 from tests.data import nodes
 from tests.runner.conftest import Driver
 
-from .conftest import FRAME_BYTES, Parsed, Run
+from .conftest import FRAME_BYTES, STDERR, Parsed, Run
 
 Parse = Callable[[Run], Parsed]
 
@@ -213,3 +213,11 @@ def test_failed_physics_without_a_frame(run: Run, parse: Parse) -> None:
     run.account(status="nan", message="an energy is not a number at step 0", last_step=0)
     parsed = parse(run)
     assert parsed.exit_status == 410
+
+
+def test_driver_that_never_came_to_its_first_frame_says_why(run: Run, parse: Parse) -> None:
+    run.remove(files.RESULT, files.SERIES, files.FRAMES)
+    run.path(STDERR).write_text("Traceback\n  File ...\nImportError: No module named 'sevenn'\n")
+    parsed = parse(run)
+    assert parsed.exit_status == 300
+    assert "there is no frame (ImportError: No module named 'sevenn')." in str(parsed.exit_message)

@@ -54,9 +54,11 @@ def override(kind: str, settings: Mapping[str, Any], changes: Mapping[str, Any])
 def check_mesh(settings: Mapping[str, Any]) -> None:
     """Refuse a mesh of k-points that is none of a film.
 
-    :raises DftError: if it is not [N, M, 1].
+    :raises DftError: if it is neither null nor [N, M, 1].
     """
-    mesh = settings.get("kpoints", [1, 1, 1])
+    mesh = settings.get("kpoints")
+    if mesh is None:
+        return
     if not isinstance(mesh, (list, tuple)) or len(mesh) != 3 or mesh[2] != 1 or not all(map(_is_count, mesh)):
         raise DftError("kpoints", f"{mesh!r} is no [N, M, 1] of whole numbers; a film has no dispersion in z")
 

@@ -1,0 +1,80 @@
+"""Reads a structure from a file: CIF, POSCAR, extended XYZ and whatever else ase knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.io import read
+from ase.io.formats import UnknownFileTypeError, filetype
+
+from .recipe import InterfaceError
+
+SMALLEST_VOLUME = 1e-3
+"""Å^3: cells below this are none."""
+
+
+def read_atoms(path: Path, index: int = -1) -> Atoms:
+    """The ``index``-th frame of a file: symbols, positions and cell alone, and along z as periodic as the file says.
+
+    Constraints, velocities and results of a calculator are left out.
+
+    :raises InterfaceError: if there is no such file, ase cannot read it, sites are mixed, or there is no cell.
+    """
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # a path that is too long, or holds a null byte
+        found = False
+    if not found:
+        raise InterfaceError(f"there is no file {path}; give the path of a structure file.")
+    try:
+        atoms = read(str(path), index=index, do_not_split_by_at_sign=True)
+    except Exception as error:  # ase raises many kinds
+        raise InterfaceError(_unreadable(path, index, error)) from error
+    return checked(atoms)
+
+
+def checked(atoms: Atoms) -> Atoms:
+    """Symbols, positions and cell of a structure that can be used.
+
+    :raises InterfaceError: if it is empty, has mixed sites, positions that are no numbers, or no cell.
+    """
+    if not isinstance(atoms, Atoms) or not len(atoms):
+        raise InterfaceError("the structure has no atoms; give another file or index.")
+    occupancies = atoms.info.get("occupancy") or {}
+    for site in occupancies.values():
+        if len(site) > 1 or min(site.values()) < 0.999:
+            raise InterfaceError("the structure has partly occupied sites; make an ordered one of it.")
+    if not np.isfinite(atoms.positions).all() or not np.isfinite(atoms.cell.array).all():
+        raise InterfaceError("a position or cell vector is not a number; mend the file.")
+    if "X" in atoms.get_chemical_symbols():
+        raise InterfaceError("an atom has no element; name the elements in the file.")
+    if abs(atoms.cell.volume) < SMALLEST_VOLUME:
+        raise InterfaceError(
+            'the structure has no cell of three vectors; give it one, in extended XYZ with Lattice="...".'
+        )
+    plain = Atoms(atoms.get_chemical_symbols(), atoms.get_positions(), cell=atoms.cell.array)
+    # In the plane everything here is periodic; along z a file may say that atoms must not be wrapped.
+    plain.pbc = (True, True, bool(atoms.pbc[2]) or not atoms.pbc.any())
+    return plain
+
+
+def file_format(path: Path) -> str:
+    """ase's name of a file's format.
+
+    :raises InterfaceError: if ase does not know it.
+    """
+    try:
+        return str(filetype(str(path)))
+    except (UnknownFileTypeError, OSError) as error:
+        raise InterfaceError(f"{path} is of a format that ase does not know; convert it.") from error
+
+
+def _unreadable(path: Path, index: int, error: Exception) -> str:
+    said = " ".join(str(error).replace(";", ",").split())[:200].rstrip(". ")
+    reason = type(error).__name__ + (f": {said}" if said else "")
+    if isinstance(error, (IndexError, StopIteration)):
+        which = "no structure" if index in (0, -1) else f"no frame {index}"
+        return f"{path.name} has {which} ({reason}); give another {'file' if index in (0, -1) else 'index'}."
+    return f"ase cannot read {path.name} ({reason}); give a CIF, POSCAR or extended XYZ file, or another index."
