@@ -123,6 +123,8 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
                 "temperature": md["temperature"],
                 "sha256": sha256,
                 **{key: facts[key] for key in ("long_ranged", "cutoff", "layers", "receptive_field")},
+                # Nodes of older versions have none.
+                "coulomb_cutoff": facts.get("coulomb_cutoff"),
                 **verdicts.get(pk, {}),
             }
         )

@@ -18,14 +18,14 @@ FrameState = Literal["computed", "failed", "lost", "unfinished"]
 PAIR_COLUMNS = (
     *("campaign", "interface", "mlip", "seed", "pair_pk", "state", "exit_code", "exit_message"),
     *("area", "thickness", "vacuum", "md_steps", "md_ps", "temperature"),
-    *("sha256", "long_ranged", "cutoff", "layers", "receptive_field"),
+    *("sha256", "long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff"),
     *("verdict", "reason", "fraction_metallic", "fraction_metallic_low", "fraction_metallic_high"),
     *("sd_Mz_per_area", "sd_low", "sd_high", "expected_sd_Mz_per_area", "n_eff", "correlation_time_ps"),
     *("fraction_beyond_window", "sampled_ps"),
     *("missing_energy_slope", "missing_energy_low", "missing_energy_high"),
     *("missing_energy_frames", "missing_energy_says", "missing_energy_unit"),
 )
-"""Keys of a pair row that may be shown; those behind ``receptive_field`` are the verdict's."""
+"""Keys of a pair row that may be shown; those behind ``coulomb_cutoff`` are the verdict's."""
 
 
 def complete(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:

@@ -98,7 +98,9 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
         "intercept": INTERCEPT,
         "breakdown": BREAKDOWN,
         "interfaces": _unique(pair_rows, ("interface", "area", "thickness", "vacuum")),
-        "models": _unique(pair_rows, ("mlip", "long_ranged", "cutoff", "layers", "receptive_field", "sha256")),
+        "models": _unique(
+            pair_rows, ("mlip", "long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff", "sha256")
+        ),
         "protocols": _unique(pair_rows, ("md_ps", "md_steps", "temperature")),
     }
 

@@ -45,9 +45,10 @@ def test_families_environments_are_there(name: str) -> None:
 @pytest.mark.parametrize("name", environments())
 def test_requirements_are_pinned_and_torch_comes_first(name: str) -> None:
     lines = environments()[name].read_text().splitlines()
-    # Installed alone and first; otherwise it would be the newest build, with gigabytes of CUDA.
-    assert lines[0].startswith("torch==")
     wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    # Installed alone and first; otherwise it would be the newest build, with gigabytes of CUDA.
+    first = "torch" if "torch" in {requirement.name for requirement in wanted} else "tensorflow"
+    assert lines[0].startswith(f"{first}==")
     assert len({requirement.name.lower() for requirement in wanted}) == len(wanted)
     for requirement in wanted:
         assert requirement.url is None

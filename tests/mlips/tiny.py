@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def mattersim(file: Path) -> None:
@@ -101,8 +102,67 @@ def aimnet(file: Path) -> None:
     torch.save(content, file)
 
 
-if __name__ == "__main__":
+def nequip(file: Path) -> None:
+    """A package as nequip-package writes it, of a model that no training has made a checkpoint of."""
     import torch
+    import yaml
+    from nequip.scripts import _package_utils as modules
 
-    torch.manual_seed(1)
+    content = {"package_version_id": 2, "available_models": ["eager"], "atom_types": {0: "O", 1: "H"}}
+    with torch.package.PackageExporter(str(file)) as package:
+        package.mock([f"{name}.**" for name in modules._MOCK_MODULES])
+        package.extern([f"{name}.**" for name in modules._EXTERNAL_MODULES])
+        package.intern([f"{name}.**" for name in modules._INTERNAL_MODULES])
+        package.save_text("model", "package_metadata.txt", yaml.safe_dump(content))
+        package.save_pickle("model", "eager_model.pkl", torch.nn.ModuleDict({"sole_model": _nequip()}))
+
+
+def nequip_compiled(file: Path) -> None:
+    from nequip.model.inference_models.torchscript import save_torchscript_model
+
+    # The command nequip-compile refuses TorchScript from torch 2.10 on; its models are around, and torch loads them.
+    model = _nequip().eval()
+    save_torchscript_model(model, {**model.metadata, "allow_tf32": "0"}, str(file), "cpu")
+
+
+def _nequip() -> Any:
+    from nequip.model import NequIPGNNModel
+    from nequip.utils.global_state import set_global_state
+
+    set_global_state()
+    return NequIPGNNModel(
+        seed=1,
+        model_dtype="float32",
+        r_max=4.5,
+        type_names=["O", "H"],
+        num_layers=2,
+        l_max=1,
+        num_features=8,
+        radial_mlp_width=16,
+        avg_num_neighbors=20.0,
+        per_type_energy_scales=1.0,
+        per_type_energy_shifts=0.0,
+    )
+
+
+def grace(file: Path) -> None:
+    import tarfile
+
+    import tensorpotential  # before tensorflow, which it sets up
+    import tensorflow as tf
+    from tensorpotential.potentials.presets import GRACE_2LAYER_v1_24
+    from tensorpotential.tpmodel import TPModel
+
+    tf.random.set_seed(1)
+    small = {"n_rad_base": 4, "embedding_size": 4, "max_order": 2, "lmax": (1, 1), "n_rad_max": (4, 4), "n_mlp_dens": 2}
+    made = GRACE_2LAYER_v1_24(element_map={"H": 0, "O": 1}, rcut=4.5, avg_n_neigh=20.0, **small)
+    model = TPModel(made.get_instructions())
+    model.build(tf.float64)
+    folder = file.with_name("GRACE-tiny")
+    model.save_model(str(folder))
+    with tarfile.open(file, "w:gz") as archive:
+        archive.add(folder, folder.name)
+
+
+if __name__ == "__main__":
     globals()[sys.argv[1]](Path(sys.argv[2]))

@@ -163,6 +163,20 @@ def test_substrate_gives_the_solvents_gap_and_the_stripped_one(go: Go) -> None:
     assert len(child["structure"].sites) == 21 and "substrate" not in child
 
 
+def test_mesh_is_for_a_film_on_a_metal_alone(go: Go) -> None:
+    """The film is 6.5 Å wide: 2 pi/6.5 = 0.967 1/Å, 3.9 times the spacing of 0.25."""
+    film, on_metal = go([]), go([], substrate=[0, 1, 2])
+    meshes = [
+        [tuple(inputs["kpoints"].get_kpoints_mesh()[0]) for _, inputs in driven.submitted if "pw" in inputs]
+        for driven in (film, on_metal)
+    ]
+    side = float(np.linalg.norm(nodes.film_nodes()[0].cell[0]))
+    points = int(np.ceil(2 * np.pi / side / 0.25))
+    assert meshes == [[(1, 1, 1)], [(points, points, 1)]]
+    assert film.submitted[0][1]["pw"]["settings"]["GAMMA_ONLY"] is True
+    assert on_metal.submitted[0][1]["pw"]["settings"]["GAMMA_ONLY"] is False
+
+
 def test_lost_layers_of_a_solvent_are_a_lost_gap(go: Go) -> None:
     driven = go([], ("layers",), substrate=[0, 1, 2])
     assert driven.node.exit_status == 402

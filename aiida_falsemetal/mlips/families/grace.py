@@ -2,7 +2,7 @@
 
 A file is the ``.tar.gz`` that its authors publish: one folder with a SavedModel of TensorFlow's. Such a model is a
 program that TensorFlow runs. ``tensorpotential`` asks for TensorFlow with CUDA on Linux; ``falsemetal model env grace
---pip --no-deps`` goes without the gigabytes of CUDA.
+--pip-args=--no-deps`` goes without the gigabytes of CUDA.
 """
 
 from __future__ import annotations

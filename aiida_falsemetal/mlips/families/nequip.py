@@ -54,12 +54,16 @@ class NequipFamily(Family):
         self.check_elements(atoms, self.inspect(path, kwargs).elements)
         with quietly():
             from nequip.integrations.ase import NequIPCalculator
-        device = repeatable()
-        if path.name.endswith(PACKAGE):
-            make = NequIPCalculator._from_saved_model
-        else:
+        device, make = repeatable(), NequIPCalculator._from_saved_model
+        if not path.name.endswith(PACKAGE):
             make, device = NequIPCalculator.from_compiled_model, _metadata(path).get("AOTI_DEVICE_KEY", device)
-        return self._made(path, lambda: make(str(path), device=device, chemical_species_to_atom_type_map=True))
+        if path.name.endswith(TORCHSCRIPT):
+            import torch
+
+            torch._C._get_graph_executor_optimize(True)  # without it nequip freezes the model into one that lacks parts
+        calculator = self._made(path, lambda: make(str(path), device=device, chemical_species_to_atom_type_map=True))
+        repeatable()
+        return calculator
 
     def locate(self, source: str) -> Path:
         """See :meth:`Family.locate`. ``source`` is an ID of nequip.net, such as ``mir-group/NequIP-OAM-L:0.1``."""
