@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..mlips.catalogue import ModelEntry, environments, model_path, presets
+from ..mlips.catalogue import ModelEntry, environments, model_path, pip_arguments, presets
 from ..mlips.family import Family, ModelError
 from ..mlips.registry import load_family
 from ..mlips.scan import require_safe
@@ -48,7 +48,7 @@ def make_environment(name: str, echo: Echo, pip: str = "") -> Path:
     echo(f"environment {name}: installing {len(pins.splitlines())} packages into {folder}; this takes a few minutes")
     folder.parent.mkdir(parents=True, exist_ok=True)
     _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-    install = [str(python), "-m", "pip", "install", "-q", *shlex.split(pip)]
+    install = [str(python), "-m", "pip", "install", "-q", *pip_arguments(pins), *shlex.split(pip)]
     # torch comes first and alone: where the index has builds for CPUs only, it is one of those.
     first, *_ = pins.splitlines()
     _run([*install, first])

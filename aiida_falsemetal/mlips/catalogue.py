@@ -74,6 +74,12 @@ def environments() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.txt"))}
 
 
+def pip_arguments(requirements: str) -> list[str]:
+    """Arguments that ``pip install`` needs for a file of requirements: those of its line ``# pip: ...``."""
+    lines = [line.removeprefix("# pip:") for line in requirements.splitlines() if line.startswith("# pip:")]
+    return [argument for line in lines for argument in line.split()]
+
+
 @cache
 def _entries() -> MappingProxyType[str, ModelEntry]:
     text = (Path(str(_folder("models"))) / "catalogue.yaml").read_text(encoding="utf-8")

@@ -29,6 +29,7 @@ from .storage import Checkpoint, Output
 PACKAGES = (
     *("ase", "numpy", "torch", "e3nn", "mace-torch", "graph-longrange", "torch-pme", "openmm", "sevenn", "chgnet"),
     *("torchani", "so3krates-torch", "orb-models", "mattersim", "metatomic-torch", "upet", "aimnet", "nequip"),
+    *("tensorpotential", "tensorflow"),
 )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aiida_falsemetal.mlips.catalogue import environments
+from aiida_falsemetal.mlips.catalogue import environments, pip_arguments
 
 FOLDER = Path(
     os.environ.get("FALSEMETAL_TEST_ENVIRONMENTS", Path.home() / ".cache" / "aiida-falsemetal" / "test-environments")
@@ -28,8 +28,9 @@ def python_of(name: str) -> Path:
         if not python.exists():
             _run([sys.executable, "-m", "venv", str(folder)], name)
         # torch first and alone, as in the Makefile: where the index has builds for CPUs only, it is one of those.
-        _run([str(python), "-m", "pip", "install", "-q", pins.read_text().splitlines()[0]], name)
-        _run([str(python), "-m", "pip", "install", "-q", "-r", str(pins)], name)
+        install = [str(python), "-m", "pip", "install", "-q", *pip_arguments(pins.read_text())]
+        _run([*install, pins.read_text().splitlines()[0]], name)
+        _run([*install, "-r", str(pins)], name)
         stamp.touch()
     return python
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import io
+import itertools
+import json
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +18,7 @@ import torch
 from ase import Atoms
 
 from aiida_falsemetal.mlips import families
-from aiida_falsemetal.mlips.families import _tools
+from aiida_falsemetal.mlips.families import _tools, grace
 from aiida_falsemetal.mlips.families._tools import bundle, download, unbundled
 from aiida_falsemetal.mlips.family import Family, ModelError, ModelFacts
 from aiida_falsemetal.mlips.registry import family_names, load_family
@@ -366,3 +371,96 @@ def test_aimnet_runs_nothing_that_is_in_the_file(tmp_path: Path) -> None:
         load_family("aimnet").inspect(path, {})
     with pytest.raises(ModelError, match="holds no AIMNet2 model of format 2"):
         load_family("aimnet").inspect(saved(tmp_path / "b.pt", {"cutoff": 5.0}), {})
+
+
+SAID = {"type_names": "O H", "r_max": "6.0", "model_dtype": "float32", "allow_tf32": "0"}
+
+
+def compiled(path: Path, said: dict[str, str]) -> Path:
+    """As much of what nequip-compile writes as tells of the model."""
+    with zipfile.ZipFile(path, "w") as archive:
+        if path.suffix == ".pth":
+            for key, value in said.items():
+                archive.writestr(f"a.nequip/extra/{key}", value)
+        else:
+            archive.writestr("a.nequip/data/aotinductor/model/c3tt.wrapper_metadata.json", json.dumps(said))
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.nequip.pth", "a.nequip.pt2"])
+def test_facts_of_a_compiled_nequip_model(tmp_path: Path, name: str) -> None:
+    """They are read as text: nequip is not here, and nothing of the file is loaded."""
+    family, path = load_family("nequip"), compiled(tmp_path / name, SAID)
+    assert family.inspect(path, {"layers": 6}) == ModelFacts(("H", "O"), 6.0, 6, False, "float32")
+    with pytest.raises(ModelError, match=f"{name} does not tell how many layers it has; state them"):
+        family.inspect(path, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "said", "text"),
+    [
+        ("a.nequip.pth", {"layers": 0}, SAID, "layers must be a whole number of 1 or more, not 0"),
+        ("a.nequip.pth", {"layers": True}, SAID, "layers must be a whole number"),
+        ("a.nequip.pth", {"layer": 1}, SAID, "does not know the keyword 'layer'; it knows layers"),
+        ("a.pth", {"layers": 6}, SAID, "a.pth has none of nequip's endings; give a package .*under its own name"),
+        ("a.nequip.pt2", {"layers": 6}, {"r_max": "6"}, "a.nequip.pt2 holds no compiled model of nequip"),
+        ("a.nequip.pt2", {"layers": 6}, {**SAID, "type_names": "Hw O"}, "the type 'Hw', which is no element"),
+    ],
+)
+def test_nequip_refuses(tmp_path: Path, name: str, kwargs: Any, said: Any, text: str) -> None:
+    with pytest.raises(ModelError, match=text):
+        load_family("nequip").inspect(compiled(tmp_path / name, said), kwargs)
+
+
+def packed(path: Path, names: list[str]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ([], "a.tar.gz holds 0 SavedModels instead of one; give the .tar.gz as published"),
+        (["a/saved_model.pb", "b/saved_model.pb"], "holds 2 SavedModels"),
+        (["a/saved_model.pb", "../evil.txt"], "not a complete archive .OutsideDestinationError"),
+    ],
+)
+def test_archives_that_are_no_grace_model_are_refused(tmp_path: Path, names: list[str], text: str) -> None:
+    with pytest.raises(ModelError, match=text):
+        load_family("grace").inspect(packed(tmp_path / "a.tar.gz", names), {})
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all", b"\x1f\x8b\x08 and no more"])
+def test_broken_files_of_grace_and_nequip_are_refused(tmp_path: Path, content: bytes) -> None:
+    for family, name in (("grace", "a.tar.gz"), ("nequip", "a.nequip.pth"), ("nequip", "a.nequip.pt2")):
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match=f"{name} .*complete"):
+            load_family(family).inspect(path, {"layers": 2})
+
+
+def test_layers_of_grace_are_sums_over_neighbours_that_follow_each_other() -> None:
+    kind = type("_UserObject", (SimpleNamespace,), {"__hash__": object.__hash__})
+    element = kind(element_map_symbols=1)
+    first = kind(angular=kind(), indicator=element)
+    other = kind(angular=kind(), indicator=element)
+    outcome = kind(instructions=[first, kind(left=first, right=first)])
+    second = kind(angular=kind(), indicator=outcome)
+    assert grace._layers(SimpleNamespace(instructions={"A": first, "B": other})) == 1
+    assert grace._layers(SimpleNamespace(instructions=[first, other, outcome, second])) == 2
+    third = kind(angular=kind(), indicator=kind(origin=(second,)))
+    assert grace._layers(SimpleNamespace(instructions=[third])) == 3
+    # What the second layer takes cannot be followed: better no number than one too few.
+    lost = kind(angular=kind(), indicator=kind())
+    assert grace._layers(SimpleNamespace(instructions=[first, lost])) is None
+    assert grace._layers(SimpleNamespace()) is None
+
+
+def test_sizes_of_grace_are_a_ladder_without_a_memory() -> None:
+    bounds = grace._bounds(48)
+    assert {atoms for atoms, _ in bounds} == {49}
+    sizes = [size for _, size in bounds]
+    assert sizes[0] == 256 and sizes[-1] > 10**9
+    assert all(low < high <= 1.05 * low + 1 for low, high in itertools.pairwise(sizes))

@@ -256,24 +256,34 @@ UNTRAINED = {
     "orb": ("orb", "a.ckpt", {"model": "orb-v3-conservative-inf-omat", "elements": ["H", "O"]}, (6.0, 5, False)),
     "metatomic": ("upet", "a.pt", {}, (4.5, 2, False)),
     "metatomic_long": ("upet", "a.pt", {}, (4.5, 2, True)),
+    "nequip": ("nequip", "a.nequip.zip", {}, (4.5, 2, False)),
+    "nequip_compiled": ("nequip", "a.nequip.pth", {"layers": 2}, (4.5, 2, False)),
+    "grace": ("grace", "a.tar.gz", {}, (4.5, 2, False)),
 }
 """Kind of ``tiny.py``, environment, file, kwargs, and cutoff, layers and range that it was made with."""
+NEWER = ("nequip", "nequip_compiled", "grace")
+"""Those made with forces of some eV/Å, and computed without a memory."""
+
+
+def make_untrained(folder: Path, kind: str) -> tuple[Path, dict[str, Any]]:
+    """Python of the environment, and the request, for a small model with random weights."""
+    name, file, kwargs, _ = UNTRAINED[kind]
+    python = python_of(name)
+    line = [str(python), "-P", str(PROBE.with_name("tiny.py")), kind, str(folder / file)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return python, {"family": kind.partition("_")[0], "path": str(folder / file), "kwargs": kwargs}
 
 
 @pytest.mark.parametrize("kind", UNTRAINED)
 def test_models_whose_weights_are_not_to_be_had_here_run_untrained(tmp_path: Path, kind: str) -> None:
     """A small model with random weights goes the whole way that a downloaded one would."""
-    name, file, kwargs, made = UNTRAINED[kind]
-    python = python_of(name)
-    line = [str(python), "-P", str(PROBE.with_name("tiny.py")), kind, str(tmp_path / file)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    request = {"family": kind.removesuffix("_long"), "path": str(tmp_path / file), "kwargs": kwargs}
+    python, request = make_untrained(tmp_path, kind)
     wanted = {key: frame for key, frame in frames("Cu").items() if not key.startswith("pair")}
     answer = ask(python, tmp_path, request, wanted)
     assert "error" not in answer, answer.get("error")
     facts = answer["facts"]
-    assert (facts["cutoff"], facts["layers"], facts["long_ranged"]) == made
+    assert (facts["cutoff"], facts["layers"], facts["long_ranged"]) == UNTRAINED[kind][3]
     assert facts["elements"] == ["H", "O"]
     assert "was not trained on Cu" in answer["frames"]["stranger"]["refused"]
     found = (energy(answer, "forward") - energy(answer, "backward")) / (2 * STEP)
@@ -282,3 +292,31 @@ def test_models_whose_weights_are_not_to_be_had_here_run_untrained(tmp_path: Pat
     assert found == pytest.approx(expected, rel=2e-2, abs=0.03)
     assert energy(answer, "moved") == pytest.approx(energy(answer, "film"), abs=5e-3)
     assert forces(answer, "permuted").std() == pytest.approx(forces(answer, "film").std(), rel=1e-3)
+    if kind in NEWER:
+        assert abs(expected) > 1.0
+        order = np.random.default_rng(ORDER).permutation(len(film()))
+        assert forces(answer, "permuted") == pytest.approx(forces(answer, "film")[order], abs=2e-3)
+        assert energy(answer, "permuted") == pytest.approx(energy(answer, "film"), abs=2e-3)
+        assert energy(answer, "twice") == pytest.approx(2 * energy(answer, "film"), abs=4e-3)
+        # What it computed before does not change a bit: a restart is exact.
+        later = ask(python, tmp_path, request, {key: wanted[key] for key in ("twice", "forward", "film")})
+        assert later["frames"]["film"] == answer["frames"]["film"]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "where"),
+    [
+        ("nequip", "mir-group/NequIP-OAM-L:0.1", "www.nequip.net"),
+        ("grace", "GRACE-2L-OAM", "GRACE-2L-OAM-model.tar.gz"),
+    ],
+)
+def test_weights_that_cannot_be_downloaded_are_named_with_their_place(
+    tmp_path: Path, name: str, source: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.setenv("NEQUIP_CACHE_DIR", str(tmp_path))
+    answer = ask(python_of(name), tmp_path, {"family": name, "source": source, "kwargs": {}}, {})
+    assert f"the weights of {source} are not on this machine and cannot be downloaded" in answer["error"]
+    assert where in answer["error"]
+    assert "give the local file with `file:`" in answer["error"]

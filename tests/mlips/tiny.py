@@ -3,6 +3,7 @@ nobody has trained, by the model's own package."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def _nequip() -> Any:
         num_features=8,
         radial_mlp_width=16,
         avg_num_neighbors=20.0,
-        per_type_energy_scales=1.0,
+        per_type_energy_scales=100.0,
         per_type_energy_shifts=0.0,
     )
 
@@ -148,14 +149,17 @@ def _nequip() -> Any:
 def grace(file: Path) -> None:
     import tarfile
 
-    import tensorpotential  # before tensorflow, which it sets up
-    import tensorflow as tf
     from tensorpotential.potentials.presets import GRACE_2LAYER_v1_24
     from tensorpotential.tpmodel import TPModel
 
-    tf.random.set_seed(1)
     small = {"n_rad_base": 4, "embedding_size": 4, "max_order": 2, "lmax": (1, 1), "n_rad_max": (4, 4), "n_mlp_dens": 2}
-    made = GRACE_2LAYER_v1_24(element_map={"H": 0, "O": 1}, rcut=4.5, avg_n_neigh=20.0, **small)
+
+    import tensorflow as tf  # after tensorpotential, which sets it up
+
+    tf.random.set_seed(1)
+    made = GRACE_2LAYER_v1_24(
+        element_map={"H": 0, "O": 1}, rcut=4.5, avg_n_neigh=20.0, constant_out_scale=20.0, **small
+    )
     model = TPModel(made.get_instructions())
     model.build(tf.float64)
     folder = file.with_name("GRACE-tiny")
@@ -165,4 +169,8 @@ def grace(file: Path) -> None:
 
 
 if __name__ == "__main__":
+    with contextlib.suppress(ImportError):  # GRACE's environment has none
+        import torch
+
+        torch.manual_seed(1)
     globals()[sys.argv[1]](Path(sys.argv[2]))

@@ -10,9 +10,8 @@ Such a model's facts cannot be read from it; whoever names it states them. In a 
         kwargs: {model: "{file}", device: cpu}          # {file} becomes the path of `file`
         facts: {elements: [H, O], cutoff: 6.0, layers: 5, long_ranged: false}
 
-NequIP's compiled models are given as ``nequip.integrations.ase:NequIPCalculator.from_compiled_model`` with
-``kwargs: {compile_path: "{file}", device: cpu}``. ``facts`` may also have ``coulomb_cutoff`` and ``precision``. Only
-subclasses of ASE's calculator are ever called.
+``facts`` may also have ``coulomb_cutoff`` and ``precision``. Only subclasses of ASE's calculator are ever called, and
+their class methods (``module:Class.method``).
 """
 
 from __future__ import annotations

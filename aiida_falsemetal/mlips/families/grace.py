@@ -116,11 +116,33 @@ def _quiet_tensorflow() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
+def _unpacked(path: Path) -> tuple[tempfile.TemporaryDirectory[str], Path]:
+    """A temporary folder with what is in the file, and the SavedModel's folder in it.
+
+    :raises ModelError: if the file is no archive with one SavedModel, or would write outside of the folder.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="falsemetal-")
+    try:
+        with tarfile.open(path) as archive:
+            archive.extractall(folder.name, filter="data")  # refuses what would be written elsewhere
+    except Exception as error:  # tarfile and zlib raise many kinds for a broken file
+        folder.cleanup()
+        raise ModelError(
+            f"{path.name} is not a complete archive ({type(error).__name__}: {error}); give the .tar.gz as published."
+        ) from error
+    found = sorted(Path(folder.name).rglob("saved_model.pb"))
+    if len(found) != 1:
+        folder.cleanup()
+        raise ModelError(f"{path.name} holds {len(found)} SavedModels instead of one; give the .tar.gz as published.")
+    return folder, found[0].parent
+
+
 def _loaded(path: Path) -> Any:
     """The file's calculator. The unpacked folder lives as long as it does.
 
     :raises ModelError: if the file is not a GRACE model.
     """
+    folder, saved = _unpacked(path)
     _quiet_tensorflow()
     with quietly():
         from tensorpotential.calculator import TPCalculator
@@ -134,21 +156,10 @@ def _loaded(path: Path) -> Any:
             self.padding_manager.padding_bounds = _bounds(len(atoms))
             super().get_data(atoms)
 
-    folder = tempfile.TemporaryDirectory(prefix="falsemetal-")
-    try:
-        with tarfile.open(path) as archive:
-            archive.extractall(folder.name, filter="data")  # refuses what would be written elsewhere
-        (saved,) = Path(folder.name).rglob("saved_model.pb")
-    except Exception as error:  # tarfile and zlib raise many kinds for a broken file
-        folder.cleanup()
-        raise ModelError(
-            f"{path.name} is not a complete archive of one GRACE model ({type(error).__name__}: {error}); give the "
-            ".tar.gz as published."
-        ) from error
     try:
         with quietly():
             calculator = SteadyCalculator(
-                model=str(saved.parent), max_number_reduction_recompilation=None, enable_uq_if_available=False
+                model=str(saved), max_number_reduction_recompilation=None, enable_uq_if_available=False
             )
     except Exception as error:  # tensorflow has its own kinds
         folder.cleanup()
@@ -164,9 +175,9 @@ def _loaded(path: Path) -> Any:
 def _bounds(atoms: int) -> list[tuple[int, int]]:
     """Numbers of atoms and neighbours that inputs are filled up to: one atom more, and a ladder of neighbours.
 
-    TensorFlow compiles the model for each size, and sizes differ in rounding. TPCalculator's own choice depends on the
-    frames that it met before; with this ladder the same frame always has the same size, so that a restart is exact, and
-    a trajectory stays on one rung or two.
+    TensorFlow compiles the model for each size. TPCalculator's own choice depends on the frames that it met before, and
+    with it the rounding may (not on one core of a CPU; nothing promises it elsewhere). With this ladder the same frame
+    always has the same size, and a trajectory stays on one rung or two.
     """
     return [(atoms + 1, math.ceil(SMALLEST * STEP**rung)) for rung in range(320)]
 
