@@ -201,8 +201,8 @@ def _check_name(name: str) -> None:
 
 def _rows() -> list[dict[str, Any]]:
     """One row a model; facts of those that are here are read from their files, the others have none."""
-    from ..campaign.origin import find_origin, is_installed
-    from ..campaign.schema import MlipSpec, known_models
+    from ..campaign.origin import is_installed
+    from ..campaign.schema import known_models
     from ..mlips.catalogue import presets
     from ..mlips.registry import load_family
     from ..mlips.shelf import load_shelf
@@ -211,10 +211,10 @@ def _rows() -> list[dict[str, Any]]:
     for name in known_models():
         entry, added = entries.get(name), shelf.models.get(name)
         family = added.family if added else entries[name].family
-        here = added is not None or (entry is not None and entry.shipped and is_installed(load_family(family)))
-        facts: dict[str, Any] = {}
-        if here:
-            facts = find_origin(name, MlipSpec(preset=name), Path.cwd()).facts().as_dict()
+        # What needs no environment may be here without having been added: CP2K's networks.
+        own = entry is not None and (entry.shipped or entry.environment is None)
+        facts = _facts(name) if added is not None or (own and is_installed(load_family(family))) else {}
+        here = bool(facts)
         rows.append(
             {
                 "name": name,
@@ -230,6 +230,18 @@ def _rows() -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _facts(name: str) -> dict[str, Any]:
+    """What the file of the model NAME says; nothing where it is not here."""
+    from ..campaign.origin import find_origin
+    from ..campaign.schema import MlipSpec
+    from ..mlips.family import ModelError
+
+    try:
+        return find_origin(name, MlipSpec(preset=name), Path.cwd()).facts().as_dict()
+    except ModelError:
+        return {}
 
 
 def _elements(symbols: list[str] | None) -> str | None:
