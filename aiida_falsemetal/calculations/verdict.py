@@ -9,11 +9,14 @@ import numpy as np
 from aiida import orm
 from aiida.engine import calcfunction
 
-from ..physics import dielectric, gaplaw, missing_energy, statistics
+from ..physics import dielectric, gaplaw, missing_energy, mlpeg, statistics
+from ..physics import series as pooling
 
 WATER = {"eps": 78.0, "eps_inf": missing_energy.EPS_INF}
 """Static and optical permittivity of water at 298 K (PHYSICS.md, section 3: 1/eps_inf - 1/eps is about 0.54): what the
 infos of older versions, all films of water, do not say."""
+PRECISION = 0.1
+"""Relative half-width of the spread's interval that ``more_ps`` is for: 200 independent samples."""
 
 
 @calcfunction
@@ -65,22 +68,35 @@ def count_gaps(results: list[dict[str, Any]], lost: int = 0) -> dict[str, Any]:
 
 
 def dipole_statistics(series: orm.ArrayData | None, geometry: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Spread of M_z/A (e/Å) with its interval, beside what an isolated film with full electrostatics would have."""
+    """Spread of M_z/A (e/Å) with its interval, beside what an isolated film with full electrostatics would have.
+
+    ``more_ps`` is how much more MD would bring the interval's half-width to ``PRECISION`` of the spread, None where
+    that cannot be told; ``mlpeg_...`` are that benchmark's two metrics (:mod:`..physics.mlpeg`), without intervals.
+    """
     area = geometry["area"]
     expected = expected_width(geometry, given["temperature"])
     empty: dict[str, Any] = dict.fromkeys(
-        ("sd_Mz_per_area", "sd_low", "sd_high", "n_eff", "correlation_time_ps", "fraction_beyond_window")
+        (
+            *("sd_Mz_per_area", "sd_low", "sd_high", "n_eff", "correlation_time_ps"),
+            *("fraction_beyond_window", "fraction_beyond_low", "fraction_beyond_high"),
+            *("more_ps", "more_ps_low", "more_ps_high", "mlpeg_sigma", "mlpeg_fraction"),
+        )
     )
     found = {**empty, "expected_sd_Mz_per_area": expected, "sampled_ps": 0.0}
     if series is None:
         return found
     time = series.get_array("time_ps")
     moment = series.get_array("dipole_z") / area
+    # ML-PEG's own way: every frame, equilibration included.
+    theirs = mlpeg.metrics(moment) if len(moment) else None
+    found.update(mlpeg_sigma=theirs.sigma if theirs else None, mlpeg_fraction=theirs.fraction if theirs else None)
     first = _equilibrated(moment, time, given["equilibration"])
     moment = moment[first:]
     if len(moment) < 10:
         return found
     spread = statistics.sd_with_interval(moment)
+    beyond = pooling.fraction_outside([moment])
+    more = pooling.more_for_sd(pooling.pool([moment]), PRECISION, float(time[1] - time[0]))
     return {
         **found,
         "sd_Mz_per_area": float(spread.value),
@@ -88,7 +104,12 @@ def dipole_statistics(series: orm.ArrayData | None, geometry: dict[str, Any], gi
         "sd_high": float(spread.high),
         "n_eff": float(spread.n_eff),
         "correlation_time_ps": float(spread.correlation_samples * (time[1] - time[0])),
-        "fraction_beyond_window": float(np.mean(np.abs(moment) > gaplaw.BREAKDOWN)),
+        "fraction_beyond_window": float(beyond.value),
+        "fraction_beyond_low": float(beyond.low),
+        "fraction_beyond_high": float(beyond.high),
+        "more_ps": more.amount,
+        "more_ps_low": more.low,
+        "more_ps_high": more.high,
         "sampled_ps": float(time[-1] - time[first]),
     }
 

@@ -88,6 +88,7 @@ def status(campaign: str | None, form: str) -> None:
                 "stage": item.stage,
                 "detail": item.detail,
                 "core_seconds_left": item.seconds,
+                "more_ps": pair.get("more_ps"),
                 "exit_code": pair["exit_code"],
                 "reason": pair["exit_message"] or pair.get("reason") or "",
             }

@@ -21,7 +21,8 @@ PAIR_COLUMNS = (
     *("sha256", "long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff"),
     *("verdict", "reason", "fraction_metallic", "fraction_metallic_low", "fraction_metallic_high"),
     *("sd_Mz_per_area", "sd_low", "sd_high", "expected_sd_Mz_per_area", "n_eff", "correlation_time_ps"),
-    *("fraction_beyond_window", "sampled_ps"),
+    *("fraction_beyond_window", "fraction_beyond_low", "fraction_beyond_high", "sampled_ps"),
+    *("more_ps", "more_ps_low", "more_ps_high", "mlpeg_sigma", "mlpeg_fraction"),
     *("missing_energy_slope", "missing_energy_low", "missing_energy_high"),
     *("missing_energy_frames", "missing_energy_says", "missing_energy_unit"),
 )

@@ -15,8 +15,9 @@ def number(value: float | None, digits: int = 2) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def interval(value: float | None, low: float | None, high: float | None, digits: int = 2) -> str:
-    """``value [low, high]``, without the brackets where the interval is not known."""
+def interval(value: float | None, low: float | None, high: float | None, digits: int = 2, scale: float = 1.0) -> str:
+    """``value [low, high]``, each times ``scale``, without the brackets where the interval is not known."""
+    value, low, high = (None if x is None else scale * x for x in (value, low, high))
     if value is None or low is None or high is None:
         return number(value, digits)
     return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"

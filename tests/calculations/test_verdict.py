@@ -19,6 +19,7 @@ from aiida_falsemetal.calculations.verdict import (
     pair_verdict,
 )
 from aiida_falsemetal.physics.constants import BOLTZMANN, EPS0
+from aiida_falsemetal.physics.gaplaw import BREAKDOWN
 from tests.data import nodes
 
 INFO = {"area": 100.0, "thickness": 25.0}
@@ -134,6 +135,23 @@ def test_equilibration_is_left_out() -> None:
     assert early["sd_Mz_per_area"] > 5 * late["sd_Mz_per_area"]
     assert late["sampled_ps"] == pytest.approx(17.99)
     assert auto["sd_Mz_per_area"] == pytest.approx(late["sd_Mz_per_area"], rel=0.1)
+
+
+def test_what_ml_peg_counts_and_what_more_md_would_take() -> None:
+    """Independent normal samples whose sd is the window's half: 4.6 % lie beyond two of them."""
+    steps = list(range(0, 20000, 10))
+    dipole = np.random.default_rng(8).normal(scale=0.5 * BREAKDOWN * INFO["area"], size=len(steps))
+    dipole[:200] = 0.0  # 2 ps that ours leaves out and ML-PEG does not
+    found = dipole_statistics(nodes.series(steps, dipole), INFO, {**GIVEN, "equilibration": 2.0})
+    assert found["mlpeg_sigma"] == pytest.approx(np.std(dipole / INFO["area"]))
+    assert found["mlpeg_fraction"] == pytest.approx(0.9 * found["fraction_beyond_window"])
+    assert found["fraction_beyond_low"] < 0.0455 < found["fraction_beyond_high"]
+    assert (found["more_ps"], found["more_ps_low"], found["more_ps_high"]) == (0.0, 0.0, 0.0)
+    # A tenth of it has 180 independent samples, and 10 % take some 200: between nothing and as much again.
+    short = dipole_statistics(nodes.series(steps[:380], dipole[:380]), INFO, {**GIVEN, "equilibration": 2.0})
+    assert 0.0 < short["more_ps"] < 1.8
+    none = dipole_statistics(nodes.series(steps[:205], dipole[:205]), INFO, {**GIVEN, "equilibration": 2.0})
+    assert none["more_ps"] is None and none["mlpeg_sigma"] is not None
 
 
 def with_energy(moment: float, slope: float, **changes: Any) -> dict[str, Any]:
