@@ -171,7 +171,13 @@ def judge(summary: dict[str, Any], md_message: str) -> tuple[str, str]:
     beyond = summary.get("fraction_beyond_window")
     if beyond:
         return "undecided", (
-            f"None of {summary['converged']} computed frames is metallic, but {100 * beyond:.2g} % of the trajectory "
+            f"None of {summary['converged']} computed frames is metallic, but {_percent(beyond)} of the trajectory "
             f"lies beyond |M_z|/A = {gaplaw.BREAKDOWN:.5f} e/Å; compute more frames."
         )
     return "not metallized", f"None of {summary['converged']} computed frames is metallic."
+
+
+def _percent(share: float) -> str:
+    """A share in percent with two significant digits, or whole percent from ten on."""
+    percent = 100.0 * share
+    return f"{percent:.0f} %" if percent >= 10.0 else f"{percent:.2g} %"

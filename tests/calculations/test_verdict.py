@@ -215,3 +215,10 @@ def test_width_of_other_liquids_and_of_ice() -> None:
     theory = ((1 / 1.76 - 1 / 32.6) * 5.526349e-3 * 2000.0 * kT) ** 0.5 / 100.0
     assert expected_width(geometry, 300.0) == pytest.approx(theory, rel=1e-4)
     assert expected_width({**geometry, "eps": None}, 300.0) is None
+
+
+@pytest.mark.parametrize(("beyond", "text"), [(1.0, "100 %"), (0.823, "82 %"), (0.0391, "3.9 %"), (0.0004, "0.04 %")])
+def test_share_beyond_the_window_is_a_plain_percentage(beyond: float, text: str) -> None:
+    """Not 1e+02 %."""
+    summary = {**count_gaps([good(3.0)]), "fraction_beyond_window": beyond}
+    assert f"but {text} of the trajectory" in judge(summary, "")[1]
