@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .check import ResolvedModel
-from .schema import Campaign
+from .schema import Campaign, names_of
 from .structures import ResolvedStructure
+from .trajectories import ResolvedTrajectory
 
 FINGERPRINT_VERSION = 2
 """Raised when the meaning of a setting changes, so that old results are not taken for new ones.
@@ -82,6 +83,63 @@ class Pair:
         if self.structure is not None:
             content["structure"] = self.structure.content
         return hashlib.sha256(canonical(content).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True)
+class TrajectoryPair:
+    """A trajectory that is there already, and all that is needed to judge it.
+
+    :param interface: label of its rows.
+    :param mlip: label of its rows.
+    :param seed: of the selection.
+    :param trajectory: what was found.
+    :param equilibration: ps, or ``auto``.
+    :param selection: all of ``Selection``.
+    :param gap: all of ``GapSettings``.
+    """
+
+    interface: str
+    mlip: str
+    seed: int
+    trajectory: ResolvedTrajectory
+    equilibration: float | str
+    selection: dict[str, Any]
+    gap: dict[str, Any]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hexadecimal) of what determines the result, as :attr:`Pair.fingerprint`."""
+        content = {
+            "version": FINGERPRINT_VERSION,
+            "trajectory": self.trajectory.content,
+            "equilibration": self.equilibration,
+            "selection": self.selection,
+            "gap": _without(self.gap, RESOURCES["gap"]),
+            "seed": self.seed,
+        }
+        return hashlib.sha256(canonical(content).encode("ascii")).hexdigest()
+
+
+def expand_trajectories(campaign: Campaign) -> list[TrajectoryPair]:
+    """A pair for each of the campaign's trajectories, in its order.
+
+    :raises LookupError: if one was not looked up.
+    """
+    pairs = []
+    for name, spec in campaign.trajectories.items():
+        interface, mlip, seed = names_of(name, spec)
+        pairs.append(
+            TrajectoryPair(
+                interface=interface,
+                mlip=mlip,
+                seed=seed,
+                trajectory=spec.found,
+                equilibration=campaign.md.equilibration if spec.equilibration is None else spec.equilibration,
+                selection=campaign.selection.model_dump(),
+                gap=campaign.gap.model_dump(),
+            )
+        )
+    return pairs
 
 
 def expand(campaign: Campaign, models: Iterable[ResolvedModel]) -> list[Pair]:

@@ -1,4 +1,5 @@
-"""The campaign file: interfaces, MLIPs and seeds, each with each, and how each pair is computed.
+"""The campaign file: interfaces, MLIPs and seeds, each with each, and how each pair is computed; and trajectories that
+are there already, each a pair of its own.
 
     name: quickstart
     interfaces:
@@ -7,6 +8,8 @@
       spcfw-ewald:                                     # a shipped model of that name
       twin: {preset: twin-sr, md: {steps: 5000}}       # a shipped model, with its own MD settings
       mine: {family: mace, file: models/my.model}      # a file, relative to the campaign file
+    trajectories:
+      aimd: {trajectory: 573d8e2a-bc17-45c9-bd5c-e9b7fa871b29}     # `falsemetal trajectory import` has stored it
     seeds: [1, 2]
     md: {steps: 10000}
     selection: {stratified: 2, uniform: 1}
@@ -46,6 +49,7 @@ from ..physics.functionals import FUNCTIONALS, known_functional
 from .errors import CampaignError, Location, dotted, fault, refuse_unknown, shown, suggestion, translate
 from .source import check_plain, read_source
 from .structures import Finder, ResolvedStructure, find_structure, read_structure_file
+from .trajectories import ResolvedTrajectory, TrajectoryFinder
 
 PICOSECOND = 1000.0
 """Femtoseconds."""
@@ -361,12 +365,56 @@ class MlipSpec(Section):
         return self
 
 
+class TrajectorySpec(Section):
+    """One trajectory that is there already: a pair without MD."""
+
+    trajectory: Annotated[Text, BeforeValidator(_identifier)] = Field(
+        description="PK or UUID of a trajectory that `falsemetal trajectory import` has stored"
+    )
+    interface: Name | None = Field(default=None, description="interface of its rows, by default its own name here")
+    mlip: Name | None = Field(default=None, description="MLIP of its rows, by default who it says has made it")
+    seed: Seed = Field(default=1, description="of the selection of frames, and of its rows")
+    equilibration: Equilibration | None = Field(
+        default=None, description="time in ps left out of the statistics at the start, or auto; by default that of md"
+    )
+    _found: ResolvedTrajectory | None = PrivateAttr(default=None)
+
+    @field_validator("trajectory")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if not value.isprintable():
+            raise fault((), f"{shown(value)} holds a character that cannot be printed", "give a PK or UUID", value)
+        return value
+
+    @property
+    def found(self) -> ResolvedTrajectory:
+        """The trajectory, once :meth:`resolve` has found it.
+
+        :raises LookupError: before that.
+        """
+        if self._found is None:
+            raise LookupError(f"the trajectory {self.trajectory} was not looked up; resolve it first.")
+        return self._found
+
+    def resolve(self, find: TrajectoryFinder | None) -> None:
+        """Look it up.
+
+        :raises LookupError: saying what is wrong, and after a semicolon what to do.
+        """
+        if find is None:
+            raise LookupError("trajectories cannot be looked up here; leave them out.")
+        self._found = find(self.trajectory)
+
+
 class Campaign(Section):
     """A whole campaign file, see the module for its form. Made by :func:`load_campaign` or :func:`parse_campaign`."""
 
     name: Name = Field(description="name of the campaign")
-    interfaces: dict[Name, InterfaceSpec] = Field(min_length=1, description="interfaces by name")
-    mlips: dict[Name, MlipSpec] = Field(min_length=1, description="MLIPs by name")
+    interfaces: dict[Name, InterfaceSpec] = Field(default_factory=dict, description="interfaces by name")
+    mlips: dict[Name, MlipSpec] = Field(default_factory=dict, description="MLIPs by name")
+    trajectories: dict[Name, TrajectorySpec] = Field(
+        default_factory=dict, description="trajectories that are there already, by name"
+    )
     seeds: list[Seed] = Field(default=[1], min_length=1, max_length=1000, description="seeds of the MD")
     md: MdSettings = Field(default_factory=MdSettings, description="MD settings of all MLIPs")
     selection: Selection = Field(default_factory=Selection, description="selection of frames")
@@ -399,6 +447,7 @@ class Campaign(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Campaign:
+        self._check_not_empty()
         if self.gap.ranks > self.slots:
             raise _too_few_slots(("gap", "ranks"), self.gap.ranks, self.slots)
         for mlip, spec in self.mlips.items():
@@ -411,6 +460,17 @@ class Campaign(Section):
                 raise _too_few_slots((*location, "threads"), md.threads, self.slots)
             self._check_selection(md, location)
         return self
+
+    def _check_not_empty(self) -> None:
+        """Interfaces and MLIPs, or neither where there are trajectories."""
+        if self.trajectories and not self.interfaces and not self.mlips:
+            return
+        for field in ("interfaces", "mlips"):
+            if not getattr(self, field):
+                problem = "{} is too short" if field in self.model_fields_set else "is missing"
+                start = "entries needed: at least 1" if field in self.model_fields_set else "add it"
+                remedy = f"{start}, or give `trajectories` alone" if not self.trajectories else f"{start}, or neither"
+                raise fault((field,), problem, remedy)
 
     def _check_selection(self, md: MdSettings, location: Location) -> None:
         start, wanted, stored = self.selection.start, self.selection.frames, md.frames_from(self.selection.start)
@@ -425,16 +485,83 @@ class Campaign(Section):
             )
 
 
-def load_campaign(path: str | Path, find: Finder | None = None) -> Campaign:
+def load_campaign(
+    path: str | Path, find: Finder | None = None, find_trajectory: TrajectoryFinder | None = None
+) -> Campaign:
     """Read and check a campaign file; structure files are read, no model file is looked at.
 
     :param find: looks up structures that the file names as nodes; without it these are refused.
+    :param find_trajectory: looks up trajectories; without it these are refused.
     :raises CampaignError: with the file, the field, the fault and the remedy.
     """
     campaign = parse_campaign(read_source(Path(path)), str(path))
     for name, spec in campaign.interfaces.items():
         resolve_interface(spec, str(path), ("interfaces", name), Path(path).resolve().parent, find)
+    for name, trajectory in campaign.trajectories.items():
+        resolve_trajectory(campaign, name, trajectory, str(path), find_trajectory)
+    _refuse_twice(campaign, str(path))
     return campaign
+
+
+def resolve_trajectory(
+    campaign: Campaign, name: str, spec: TrajectorySpec, file: str, find: TrajectoryFinder | None
+) -> None:
+    """:meth:`TrajectorySpec.resolve`, and whether the trajectory is long enough for what the campaign wants of it.
+
+    :param file: for messages.
+    :raises CampaignError: with the file, the field, the fault and the remedy.
+    """
+    try:
+        spec.resolve(find)
+    except LookupError as error:
+        problem, _, remedy = str(error.args[0] if error.args else error).partition("; ")
+        raise CampaignError(
+            file, dotted(("trajectories", name, "trajectory")), problem, remedy or "correct it"
+        ) from error
+    start, wanted, there = campaign.selection.start, campaign.selection.frames, spec.found.frames_from
+    length = f"the trajectory `{name}` of {spec.found.duration:g} ps"
+    if start >= spec.found.duration:
+        problem = f"{start:g} ps is as long as {length}"
+        raise CampaignError(file, "selection.start", problem, "give an earlier start, or a longer trajectory")
+    if wanted > there(start):
+        problem = f"{length} has {there(start)} frames from {start:g} ps on, and selection asks for {wanted}"
+        remedy = "ask for fewer in selection, give an earlier selection.start, or import more frames"
+        raise CampaignError(file, dotted(("trajectories", name)), problem, remedy)
+    given = campaign.md.equilibration if spec.equilibration is None else spec.equilibration
+    if given != "auto" and given >= spec.found.duration:
+        problem = f"equilibration {given:g} ps is as long as {length}"
+        raise CampaignError(
+            file, dotted(("trajectories", name, "equilibration")), problem, "give a shorter one here, or auto"
+        )
+
+
+def names_of(name: str, spec: TrajectorySpec) -> tuple[str, str, int]:
+    """Interface, MLIP and seed that the rows of a trajectory go by.
+
+    :param name: its name in the campaign.
+    """
+    return spec.interface or name, spec.mlip or spec.found.made_by, spec.seed
+
+
+def _refuse_twice(campaign: Campaign, file: str) -> None:
+    """Rows are told apart by interface, MLIP and seed alone.
+
+    :raises CampaignError: naming the trajectory whose names are those of another pair.
+    """
+    taken: dict[tuple[str, str, int], str] = {
+        (interface, mlip, seed): "a pair that the campaign runs itself"
+        for interface in campaign.interfaces
+        for mlip in campaign.mlips
+        for seed in campaign.seeds
+    }
+    for name, spec in campaign.trajectories.items():
+        names = names_of(name, spec)
+        if names in taken:
+            problem = f"goes by {' x '.join(str(part) for part in names)}, as does {taken[names]}"
+            raise CampaignError(
+                file, dotted(("trajectories", name)), problem, "give it another interface, mlip or seed"
+            )
+        taken[names] = f"the trajectory `{name}`"
 
 
 def resolve_interface(
@@ -531,6 +658,8 @@ def _meaning(location: Location, data: Any) -> str:
             model = GapSettings
         case ["mlips", _, field, *_]:
             model = MlipSpec
+        case ["trajectories", _, field, *_]:
+            model = TrajectorySpec
         case ["interfaces", name, field, *_]:
             recipe = data.get("interfaces", {}).get(name, {}).get("recipe")
             model = recipes()[recipe].parameters if recipe in recipes() else InterfaceSpec

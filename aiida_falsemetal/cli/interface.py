@@ -226,11 +226,12 @@ def _from_campaign(name: str, values: tuple[str, ...], campaign: Path) -> Any:
     from ..campaign.errors import CampaignError
     from ..campaign.schema import load_campaign
     from .structures import find_atoms
+    from .trajectories import find_trajectory
 
     if values:
         raise click.ClickException(f"{shlex.join(values)}: with --file the parameters are the file's; leave it out.")
     try:
-        interfaces = load_campaign(campaign, find_atoms).interfaces
+        interfaces = load_campaign(campaign, find_atoms, find_trajectory).interfaces
     except CampaignError as error:
         raise click.ClickException(str(error)) from error
     if name not in interfaces:

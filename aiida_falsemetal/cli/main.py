@@ -11,6 +11,7 @@ from .model import model
 from .query import query, report, status
 from .screen import screen
 from .setup import setup
+from .trajectory import trajectory
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,5 +20,5 @@ def main() -> None:
     """Does this machine-learned potential turn this interface into a metal it is not?"""
 
 
-for command in (setup, doctor, interface, model, screen, status, query, report):
+for command in (setup, doctor, interface, model, trajectory, screen, status, query, report):
     main.add_command(command)

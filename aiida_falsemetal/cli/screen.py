@@ -33,15 +33,18 @@ def screen(file: Path, dry_run: bool, follow: bool | None, output: Path | None) 
 def read_campaign(file: Path) -> tuple[Any, list[tuple[Any, Any]]]:
     """Campaign and (pair, resolved model) tuples of a file; without AiiDA, unless the file names nodes.
 
+    The model is None for a trajectory that is there already.
+
     :raises click.ClickException: with the sentence of :class:`CampaignError`.
     """
     from ..campaign.check import check_campaign
-    from ..campaign.expand import expand, skipped
+    from ..campaign.expand import expand, expand_trajectories, skipped
     from ..campaign.schema import load_campaign
     from .structures import find_atoms
+    from .trajectories import find_trajectory
 
     try:
-        campaign = load_campaign(file, find_atoms)
+        campaign = load_campaign(file, find_atoms, find_trajectory)
         _check_overrides(campaign, file)
         models = check_campaign(campaign, file)
     except CampaignError as error:
@@ -49,7 +52,8 @@ def read_campaign(file: Path) -> tuple[Any, list[tuple[Any, Any]]]:
     for (interface, mlip), unknown in skipped(campaign, models).items():
         click.echo(f"skipped {interface} x {mlip}: the model does not know {', '.join(unknown)}", err=True)
     by_name = {model.name: model for model in models}
-    return campaign, [(pair, by_name[pair.mlip]) for pair in expand(campaign, models)]
+    own: list[tuple[Any, Any]] = [(pair, by_name[pair.mlip]) for pair in expand(campaign, models)]
+    return campaign, [*own, *((pair, None) for pair in expand_trajectories(campaign))]
 
 
 def _check_overrides(campaign: Any, file: Path) -> None:
@@ -97,9 +101,10 @@ def check_dft(campaign: Any, file: Path) -> None:
 
     given = gap_overrides(campaign.gap.model_dump())
     notes = set()
-    for interface in campaign.interfaces.values():
+    held = [interface.elements() for interface in campaign.interfaces.values()]
+    for elements in held + [set(spec.found.elements) for spec in campaign.trajectories.values()]:
         try:
-            notes.add(cutoff_note(gap_settings(campaign.gap.protocol, given, interface.elements())))
+            notes.add(cutoff_note(gap_settings(campaign.gap.protocol, given, elements)))
         except DftError as error:
             own = error.field in type(campaign.gap).model_fields and error.field not in campaign.gap.overrides
             field = error.field if own else f"overrides.{error.field}"

@@ -99,50 +99,98 @@ def screen_builder(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
 
 
 def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:
-    """Builder of one PairWorkChain."""
+    """Builder of one PairWorkChain.
+
+    :param pair: a ``campaign.expand.Pair``, or a ``TrajectoryPair``, for which ``model`` is None.
+    :raises click.ClickException: if a code is not set up, or the settings do not fit.
+    """
+    try:
+        return _trajectory_builder(campaign, pair) if model is None else _own_builder(campaign, pair, model)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _own_builder(campaign: Any, pair: Any, model: Any) -> Any:
+    """Builder of a pair that starts with its MD."""
     from aiida.plugins import WorkflowFactory
 
     from ..data.mlip import MlipData
     from .profile import MD_CODE, PW_CODE
     from .structures import structure_node
 
-    slots = campaign.slots
     md = {key: value for key, value in pair.md.items() if key not in MD_ONLY}
-    ranks = pair.gap["ranks"]
-    try:
-        return WorkflowFactory("falsemetal.pair").get_builder_from_protocol(
-            load_code(pair.code or MD_CODE),
-            load_code(PW_CODE),
-            MlipData.get_or_create(
-                pair.path, pair.family, pair.kwargs, model.facts.as_dict(), pair.mlip, accepted=model.accepted
-            ),
-            pair.recipe,
-            pair.parameters,
-            structure=None if pair.structure is None else structure_node(pair.structure),
-            steps=md.pop("steps"),
-            seed=pair.seed,
-            protocol=pair.gap["protocol"],
-            codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *_needed(pair)]),
-            overrides={
-                "md": md,
-                "md_options": {"slots": slots, "max_wallclock_seconds": pair.md["walltime"]},
-                "selection": {**pair.selection, "equilibration": pair.md["equilibration"]},
-                "gap": gap_overrides(pair.gap),
-                "pw_options": {
-                    "slots": slots,
-                    "resources": {"num_machines": 1, "num_mpiprocs_per_machine": ranks},
-                },
-            },
-            labels={
-                "campaign": campaign.name,
-                "interface": pair.interface,
-                "mlip": pair.mlip,
-                "seed": pair.seed,
-                "fingerprint": pair_fingerprint(pair),
-            },
-        )
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
+    return WorkflowFactory("falsemetal.pair").get_builder_from_protocol(
+        load_code(pair.code or MD_CODE),
+        load_code(PW_CODE),
+        MlipData.get_or_create(
+            pair.path, pair.family, pair.kwargs, model.facts.as_dict(), pair.mlip, accepted=model.accepted
+        ),
+        pair.recipe,
+        pair.parameters,
+        structure=None if pair.structure is None else structure_node(pair.structure),
+        steps=md.pop("steps"),
+        seed=pair.seed,
+        protocol=pair.gap["protocol"],
+        codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *_needed(pair)]),
+        overrides={
+            "md": md,
+            "md_options": {"slots": campaign.slots, "max_wallclock_seconds": pair.md["walltime"]},
+            **_overrides(campaign, pair, pair.md["equilibration"]),
+        },
+        labels=_labels(campaign, pair),
+    )
+
+
+def _trajectory_builder(campaign: Any, pair: Any) -> Any:
+    """Builder of a pair whose trajectory is there already."""
+    from aiida.plugins import WorkflowFactory
+
+    from .profile import PW_CODE
+    from .trajectories import load_trajectory
+
+    found = load_trajectory(pair.trajectory.node)
+    needed = ["layers"] if pair.trajectory.metal else []
+    return WorkflowFactory("falsemetal.pair").get_builder_from_trajectory(
+        load_code(PW_CODE),
+        found.trajectory,
+        found.series,
+        found.interface,
+        found.interface_info,
+        md={
+            "temperature": pair.trajectory.temperature,
+            "timestep": pair.trajectory.timestep,
+            "steps": pair.trajectory.steps,
+        },
+        seed=pair.seed,
+        mlip=found.mlip,
+        protocol=pair.gap["protocol"],
+        codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *needed]),
+        overrides=_overrides(campaign, pair, pair.equilibration),
+        labels=_labels(campaign, pair),
+    )
+
+
+def _overrides(campaign: Any, pair: Any, equilibration: float | str) -> dict[str, dict[str, Any]]:
+    """What the campaign says of selection and gap, as a builder's ``overrides``."""
+    return {
+        "selection": {**pair.selection, "equilibration": equilibration},
+        "gap": gap_overrides(pair.gap),
+        "pw_options": {
+            "slots": campaign.slots,
+            "resources": {"num_machines": 1, "num_mpiprocs_per_machine": pair.gap["ranks"]},
+        },
+    }
+
+
+def _labels(campaign: Any, pair: Any) -> dict[str, Any]:
+    """What a pair goes by."""
+    return {
+        "campaign": campaign.name,
+        "interface": pair.interface,
+        "mlip": pair.mlip,
+        "seed": pair.seed,
+        "fingerprint": pair_fingerprint(pair),
+    }
 
 
 def _needed(pair: Any) -> list[str]:

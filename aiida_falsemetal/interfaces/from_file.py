@@ -270,8 +270,7 @@ def _held(p: FileParameters, z: Floats, middle: float) -> list[int]:
 
 def _sorted(given: Upright, parts: Recognized) -> Atoms:
     """Substrate, solvent, ions; molecules whole."""
-    order = [*parts.rest, *(index for molecule in parts.molecules for index in molecule), *parts.ions]
-    atoms = given.atoms[order]
+    atoms = given.atoms[parts.order]
     count, first = len(parts.rest), len(parts.molecules[0])
     members = [list(range(at, at + first)) for at in range(count, count + first * len(parts.molecules), first)]
     cell = atoms.cell.array

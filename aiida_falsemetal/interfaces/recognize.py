@@ -39,6 +39,11 @@ class Recognized:
     ions: list[int]
     rest: list[int]
 
+    @property
+    def order(self) -> list[int]:
+        """All indices in the order that interfaces have: substrate, solvent, ions."""
+        return [*self.rest, *(index for molecule in self.molecules for index in molecule), *self.ions]
+
 
 def recognize(atoms: Atoms) -> Recognized:
     """The parts of a periodic structure.

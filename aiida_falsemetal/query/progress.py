@@ -19,7 +19,8 @@ _LINE = re.compile(r"step (\d+) of (\d+), (\S+) s left")
 class PairProgress:
     """One pair.
 
-    :param stage: ``waiting``, ``building``, ``MD``, ``gaps``, ``done`` or ``failed``.
+    :param stage: ``waiting``, ``building``, ``MD``, ``selecting`` (of an imported trajectory), ``gaps``, ``done`` or
+        ``failed``.
     :param detail: what a cell of the table says.
     :param seconds: core-seconds that are left, None where nothing was measured yet.
     """
@@ -141,6 +142,8 @@ def _progress(
         failed = sum(row["result_pk"] is not None and row["gap"] is None for row in frames)
         detail = f"gaps {done}/{len(frames)}" + (f", {failed} failed" * bool(failed))
         return PairProgress(*names, "gaps", detail, speeds.gaps(len(frames) - done, pair["molecules"]))
+    if pair["imported_from"] is not None:
+        return PairProgress(*names, "selecting", "selecting", speeds.gaps(pair["frames_wanted"], pair["molecules"]))
     if job is None:
         return PairProgress(*names, "building", "building", _md_left(pair, 0, speeds))
     share = job["done"] / pair["md_steps"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from aiida import orm
 from aiida.plugins import WorkflowFactory
 
 from ..names import EXTRAS, RESULT_KEYS
+
+MODEL_KEYS = ("long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff")
 
 
 def _pair_filters(campaign: str | None) -> dict[str, Any]:
@@ -94,18 +97,13 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
     )
     query.append(orm.Dict, with_outgoing="pair", edge_filters={"label": "md"}, project=["attributes"])
     query.append(orm.Dict, with_outgoing="pair", edge_filters={"label": "selection"}, project=["attributes"])
-    query.append(
-        orm.Node,
-        with_outgoing="pair",
-        edge_filters={"label": "mlip"},
-        project=["attributes.facts", "attributes.sha256"],
-    )
     query.order_by([{"pair": "id"}])
+    models, sources = _models(campaign), _sources(campaign)
     infos, verdicts = _pair_outputs(campaign, "interface_info"), _pair_outputs(campaign, "verdict")
     rows = []
     for pk, state, status, message, *rest in query.iterall():
-        labels, (md, selection, facts, sha256) = rest[:5], rest[5:]
-        info = infos.get(pk, {})
+        labels, (md, selection) = rest[:5], rest[5:]
+        info, (facts, sha256) = infos.get(pk, {}), models.get(pk, ({}, None))
         rows.append(
             {
                 **dict(zip((*EXTRAS, "fingerprint"), labels, strict=True)),
@@ -121,14 +119,43 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
                 "md_steps": md["steps"],
                 "md_ps": md["steps"] * md["timestep"] * 1e-3,
                 "temperature": md["temperature"],
+                "imported_from": sources.get(pk),
                 "sha256": sha256,
-                **{key: facts[key] for key in ("long_ranged", "cutoff", "layers", "receptive_field")},
-                # Nodes of older versions have none.
-                "coulomb_cutoff": facts.get("coulomb_cutoff"),
+                # A trajectory that no model has made has no facts; nodes of older versions have no Coulomb cutoff.
+                **{key: facts.get(key) for key in MODEL_KEYS},
                 **verdicts.get(pk, {}),
             }
         )
     return rows
+
+
+def _models(campaign: str | None) -> dict[int, tuple[dict[str, Any], str]]:
+    """Facts and SHA-256 of the model of every pair that has one.
+
+    A query of its own, as :func:`_results` and :func:`_sources`: joined to others, it would drop what has none.
+    """
+    query = _pairs(campaign)
+    query.add_projection("pair", "id")
+    query.append(
+        orm.Node,
+        with_outgoing="pair",
+        edge_filters={"label": "mlip"},
+        project=["attributes.facts", "attributes.sha256"],
+    )
+    return {pk: (facts, sha256) for pk, facts, sha256 in query.iterall()}
+
+
+def _sources(campaign: str | None) -> dict[int, str]:
+    """Name of the file of every pair whose trajectory was imported."""
+    query = _pairs(campaign)
+    query.add_projection("pair", "id")
+    query.append(
+        orm.TrajectoryData,
+        with_outgoing="pair",
+        edge_filters={"label": "trajectory"},
+        project=["id", "extras.falsemetal_origin"],
+    )
+    return {pk: PurePath((origin or {}).get("path", f"node {node}")).name for pk, node, origin in query.iterall()}
 
 
 def _pair_outputs(campaign: str | None, label: str) -> dict[int, dict[str, Any]]:

@@ -17,7 +17,7 @@ FrameState = Literal["computed", "failed", "lost", "unfinished"]
 
 PAIR_COLUMNS = (
     *("campaign", "interface", "mlip", "seed", "pair_pk", "state", "exit_code", "exit_message"),
-    *("area", "thickness", "vacuum", "md_steps", "md_ps", "temperature"),
+    *("area", "thickness", "vacuum", "md_steps", "md_ps", "temperature", "imported_from"),
     *("sha256", "long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff"),
     *("verdict", "reason", "fraction_metallic", "fraction_metallic_low", "fraction_metallic_high"),
     *("sd_Mz_per_area", "sd_low", "sd_high", "expected_sd_Mz_per_area", "n_eff", "correlation_time_ps"),

@@ -101,7 +101,13 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
         "models": _unique(
             pair_rows, ("mlip", "long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff", "sha256")
         ),
-        "protocols": _unique(pair_rows, ("md_ps", "md_steps", "temperature")),
+        "protocols": _unique(
+            [row for row in pair_rows if row["imported_from"] is None], ("md_ps", "md_steps", "temperature")
+        ),
+        "imported": _unique(
+            [row for row in pair_rows if row["imported_from"] is not None],
+            ("interface", "mlip", "imported_from", "md_ps", "temperature"),
+        ),
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from aiida import orm
 
 from aiida_falsemetal.names import FRAME_COLUMNS
+from aiida_falsemetal.query.progress import campaign_progress
 from aiida_falsemetal.query.rows import frame_rows, latest_pairs, pair_rows, pair_series
 from aiida_falsemetal.workflows.protocols import load_protocol
 from tests.data import nodes
@@ -24,6 +25,8 @@ RECORD: dict[str, Any] = {
     "probability": 0.5,
 }
 GEOMETRY = {"area": 42.25, "thickness": 5.7, "vacuum": 20.0}
+MD = {"steps": 4000, "timestep": 0.5, "temperature": 330.0}
+SELECTION = {"stratified": 3, "uniform": 1}
 INFO = {**GEOMETRY, "molecules": [[0, 1, 2], [3, 4, 5]]}
 
 
@@ -36,8 +39,7 @@ class Graph:
 
     def pair(self, seed: int = 1, exit_status: int | None = 0, **outputs: orm.Data) -> orm.WorkChainNode:
         """A PairWorkChain with its extras; under way where ``exit_status`` is None."""
-        md = orm.Dict({"steps": 4000, "timestep": 0.5, "temperature": 330.0})
-        selection = orm.Dict({"stratified": 3, "uniform": 1})
+        md, selection = orm.Dict(MD), orm.Dict(SELECTION)
         message = f"failed with {exit_status}" if exit_status else ""
         inputs = {"md": md, "selection": selection, "gap": orm.Dict(load_protocol("gap")), "mlip": nodes.mlip()}
         node = nodes.workchain("falsemetal.pair", inputs, outputs, exit_status=exit_status, exit_message=message)
@@ -145,6 +147,32 @@ def test_pair_row(graph: Graph) -> None:
     model = pair.inputs.mlip
     assert row["sha256"] == model.sha256
     assert all(row[key] == model.facts[key] for key in ("long_ranged", "cutoff", "layers", "receptive_field"))
+
+
+def test_pair_row_of_an_imported_trajectory_without_a_model(graph: Graph) -> None:
+    own = graph.pair()
+    trajectory = nodes.trajectory([0, 10])
+    trajectory.base.extras.set("falsemetal_origin", {"path": "/data/run 7.xyz"})
+    inputs = {"md": orm.Dict(MD), "selection": orm.Dict(SELECTION), "trajectory": trajectory}
+    given = nodes.workchain("falsemetal.pair", inputs, {"interface_info": orm.Dict(INFO)})
+    labels = {"campaign": graph.campaign, "interface": "film8", "mlip": "AIMD, PBE", "seed": 1, "fingerprint": "f01"}
+    given.base.extras.set_many({f"falsemetal_{key}": value for key, value in labels.items()})
+    graph.gap(given, 10)
+    rows = pair_rows(graph.campaign)
+    assert [(row["pair_pk"], row["imported_from"]) for row in rows] == [(own.pk, None), (given.pk, "run 7.xyz")]
+    assert rows[1].keys() == rows[0].keys()
+    assert [rows[1][key] for key in ("mlip", "md_steps", "area", "sha256")] == ["AIMD, PBE", 4000, 42.25, None]
+    assert all(rows[1][key] is None for key in ("long_ranged", "cutoff", "layers", "receptive_field"))
+    assert [row["mlip"] for row in frame_rows(graph.campaign)] == ["AIMD, PBE"]
+
+
+def test_a_pair_of_an_imported_trajectory_has_no_md_to_wait_for(graph: Graph) -> None:
+    inputs = {"md": orm.Dict(MD), "selection": orm.Dict(SELECTION), "trajectory": nodes.trajectory([0, 10])}
+    given = nodes.workchain("falsemetal.pair", inputs, exit_status=None)
+    labels = {"campaign": graph.campaign, "interface": "film8", "mlip": "AIMD", "seed": 1, "fingerprint": "f01"}
+    given.base.extras.set_many({f"falsemetal_{key}": value for key, value in labels.items()})
+    (item,) = campaign_progress(graph.campaign)
+    assert (item.stage, item.detail) == ("selecting", "selecting") and item.seconds
 
 
 def test_pairs_without_a_verdict_are_rows(graph: Graph) -> None:

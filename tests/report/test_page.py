@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -176,3 +177,16 @@ def test_a_pair_whose_md_failed_shows_verdict_and_exit_code(tmp_path: Path, camp
     words = Document(page(tmp_path, campaign)).words
     assert f"undecided seed 1{early} Exit code 410." in words
     assert "is metallic. Exit code 410: The MD ended early: it exploded." in words
+
+
+def test_an_imported_trajectory_without_a_model(tmp_path: Path, campaign: Campaign) -> None:
+    """What is not known of its model is a dash, and the methods say where it is from."""
+    pair = dict(campaign.pairs[0])
+    pair.update({key: None for key in ("sha256", "long_ranged", "cutoff", "layers", "receptive_field")})
+    pair.update(mlip="AIMD, PBE", imported_from="run <7>.xyz", md_ps=12.5, pair_pk=99)
+    words = Document(page(tmp_path, replace(campaign, pairs=[*campaign.pairs, pair]))).words
+    assert "NVT molecular dynamics with each MLIP of 200.0 ps (200000 steps) at 300 K. Trajectories that were" in words
+    assert f"imported: {pair['interface']} × AIMD, PBE, 12.5 ps at 300 K, from run <7>.xyz; Mz from" in words
+    assert "AIMD, PBE – – – – – –" in words
+    alone = Document(page(tmp_path, replace(campaign, pairs=[pair], rows=[], series={}))).words
+    assert "Methods Trajectories that were imported: " in alone and "NVT" not in alone

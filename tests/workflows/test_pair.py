@@ -1,15 +1,18 @@
-"""A pair whose interface starts from a structure: the node itself is in the graph, at the pair and at the building."""
+"""A pair whose interface starts from a structure, and one whose trajectory is there already: nodes are linked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from aiida import orm
 
+from aiida_falsemetal.calculations.imported import describe_trajectory
 from aiida_falsemetal.interfaces.from_file import FileRecipe
 from aiida_falsemetal.interfaces.recipe import InterfaceError
+from aiida_falsemetal.query.rows import pair_rows
 from aiida_falsemetal.workflows import pair
 from aiida_falsemetal.workflows.protocols import load_protocol
 from tests.data import nodes
@@ -77,3 +80,105 @@ def test_a_pair_that_cannot_be_built_says_why(make: Callable[..., Any], drive: C
     driven = drive(pair.PairWorkChain, lost, **inputs)
     assert driven.node.exit_status == 210 and not driven.submitted
     assert "to pack a liquid on it, give `molecules`" in driven.node.exit_message
+
+
+STEPS = list(range(0, 400, 10))
+
+
+@pytest.fixture
+def given(aiida_code_installed: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """``given(mlip)``: inputs of a pair whose trajectory is there already."""
+
+    def build(mlip: Any = None) -> Any:
+        monkeypatch.setattr(pair, "gap_settings", lambda protocol, given, _: load_protocol("gap", "fast", given or {}))
+        monkeypatch.setattr(pair, "pseudos_of", lambda *_: {})
+        parameters = {"temperature": 300.0, "timestep": 1.0, "solvent": None, "metal": None, "made_by": "AIMD"}
+        trajectory = nodes.trajectory(STEPS).store()
+        found = describe_trajectory(trajectory, orm.Dict(parameters))
+        return pair.PairWorkChain.get_builder_from_trajectory(
+            aiida_code_installed(default_calc_job_plugin="quantumespresso.pw"),
+            trajectory,
+            found["series"],
+            found["interface"],
+            found["interface_info"],
+            md={"temperature": 300.0, "timestep": 1.0, "steps": 390},
+            seed=1,
+            mlip=mlip,
+            overrides={"selection": {"stratified": 1, "uniform": 0, "start": 0.0, "equilibration": 0.0}},
+            labels={"campaign": "given", "interface": "film8", "mlip": "AIMD, PBE"},
+        )._inputs(prune=True)
+
+    return build
+
+
+def insulating(number: int, inputs: Any) -> orm.ProcessNode:
+    """A gap of 4 eV."""
+    record = inputs["record"]
+    result = {**record.get_dict(), "gap": 4.0, "metallic": False, "exit_code": 0, "exit_message": ""}
+    return nodes.workchain("falsemetal.gap", {"record": record}, {"result": orm.Dict(result)})
+
+
+def test_a_given_trajectory_is_selected_from_and_judged(
+    given: Callable[..., Any], drive: Callable[..., Driven]
+) -> None:
+    inputs = given()
+    driven = drive(pair.PairWorkChain, insulating, **inputs)
+    assert driven.node.exit_status == 0, driven.node.exit_message
+    assert [node.process_label for node in driven.node.called] == ["select_frames", "pair_verdict"]
+    assert len(driven.submitted) == 1
+    for name in ("trajectory", "series", "interface", "interface_info"):
+        assert driven.outputs[name].uuid == driven.node.inputs[name].uuid == inputs[name].uuid
+    verdict = driven.outputs["verdict"].get_dict()
+    # The packed film, which these frames are copies of, is polar: the verdict says that more frames are needed.
+    assert (verdict["selected"], verdict["converged"], verdict["fraction_beyond_window"]) == (1, 1, 1.0)
+    assert verdict["verdict"] == "undecided" and "compute more frames" in verdict["reason"]
+    assert verdict["sampled_ps"] == pytest.approx(0.39)
+    (row,) = [row for row in pair_rows("given") if row["pair_pk"] == driven.node.pk]
+    assert (row["interface"], row["mlip"]) == ("film8", "AIMD, PBE")
+    assert (row["md_steps"], row["md_ps"], row["temperature"]) == (390, pytest.approx(0.39), 300.0)
+    assert row["imported_from"] is not None
+    assert all(row[key] is None for key in ("sha256", "long_ranged", "cutoff", "layers", "coulomb_cutoff"))
+
+
+def test_the_model_that_made_it_is_linked(given: Callable[..., Any], drive: Callable[..., Driven]) -> None:
+    model = nodes.mlip()
+    driven = drive(pair.PairWorkChain, insulating, **given(model))
+    (row,) = [row for row in pair_rows("given") if row["pair_pk"] == driven.node.pk]
+    assert row["sha256"] == model.sha256 and row["cutoff"] == model.facts["cutoff"]
+
+
+def test_series_of_a_given_trajectory(given: Callable[..., Any]) -> None:
+    inputs = given()
+    series, info = inputs["series"], inputs["interface_info"].get_dict()
+    assert set(series.get_arraynames()) == {"step", "time_ps", "dipole_z", "evaporated"}
+    assert series.get_array("step").tolist() == STEPS
+    charges = np.array(info["charges"])
+    expected = inputs["trajectory"].get_positions()[:, :, 2] @ charges
+    assert series.get_array("dipole_z") == pytest.approx(expected)
+    assert not series.get_array("evaporated").any()
+    film, atoms = nodes.film()[1], inputs["interface"].get_ase()
+    assert info["molecules"] == film["molecules"] and info["area"] == pytest.approx(film["area"])
+    assert atoms.positions == pytest.approx(inputs["trajectory"].get_positions()[0])
+
+
+@pytest.mark.parametrize(
+    ("remove", "add", "words"),
+    [
+        ("series", {}, "series: missing; a trajectory needs all of"),
+        ("trajectory", {}, "trajectory: missing"),
+        ("", {"recipe": {"recipe": "film", "parameters": {}}}, "recipe: does not go with a trajectory"),
+    ],
+)
+def test_a_pair_is_one_or_the_other(remove: str, add: dict[str, Any], words: str, given: Callable[..., Any]) -> None:
+    inputs = {key: value for key, value in given().items() if key != remove}
+    inputs.update({key: orm.Dict(value) for key, value in add.items()})
+    sentence = pair.validate_inputs(inputs, None)
+    assert sentence is not None and words in sentence
+
+
+def test_a_pair_that_runs_its_md_needs_a_model(make: Callable[..., Any]) -> None:
+    inputs = make("film", {"molecules": 8, "lateral": 6.5}, None)._inputs(prune=True)
+    assert pair.validate_inputs(inputs, None) is None
+    del inputs["mlip"]
+    sentence = pair.validate_inputs(inputs, None)
+    assert sentence is not None and sentence.startswith("mlip: missing, or a trajectory")
