@@ -18,6 +18,8 @@ from ..query.progress import PairProgress, campaign_progress, time_left
 POLL_SECONDS = 4.0
 DAEMON_SECONDS = 15.0
 """How often the daemon is looked after."""
+PATIENCE = 60
+"""Looks at a database that is locked before it counts as an error: some minutes."""
 PLAIN_SECONDS = 20.0
 """Without a terminal (a log, CI) the table cannot redraw itself: a line is printed this often instead."""
 STYLES = {"done": "green", "failed": "red", "gaps": "cyan", "MD": "yellow"}
@@ -55,9 +57,8 @@ def _watch(campaign: Any, total: int, ours: bool) -> None:
         printed = -PLAIN_SECONDS
         looked = begun
         while True:
-            progress = campaign_progress(campaign.name)
+            progress, done = _look(campaign.name)
             view = Group(progress_table(progress), summary(progress, total, campaign.slots, time.monotonic() - begun))
-            done = not _active(campaign.name)
             if console.is_terminal:
                 live.update(view)
             elif time.monotonic() - printed > PLAIN_SECONDS or done:
@@ -71,6 +72,28 @@ def _watch(campaign: Any, total: int, ours: bool) -> None:
                     raise click.ClickException("the daemon was stopped. The same command goes on from here.")
                 ensure_daemon()
             time.sleep(POLL_SECONDS)
+
+
+def _look(campaign: str) -> tuple[list[PairProgress], bool]:
+    """How far every pair is, and whether all has ended.
+
+    On an overloaded machine SQLite may keep its lock for longer than a query waits. Looking again is all it takes; an
+    error would stop the daemon, and the campaign with it.
+
+    :raises OperationalError: of any other kind, or if the lock is still held after ``PATIENCE`` looks.
+    """
+    from aiida.manage import get_manager
+    from sqlalchemy.exc import OperationalError
+
+    for looks in range(1, PATIENCE + 1):
+        try:
+            return campaign_progress(campaign), not _active(campaign)
+        except OperationalError as error:
+            if "locked" not in str(error) or looks == PATIENCE:
+                raise
+            get_manager().get_profile_storage().get_session().rollback()
+            time.sleep(POLL_SECONDS)
+    raise AssertionError("unreachable")
 
 
 def _active(campaign: str) -> bool:
