@@ -37,15 +37,12 @@ def validate_inputs(inputs: Any, _: object) -> str | None:
     """A sentence on what is wrong with the gap's ladder or properties, or None: before the MD, not after it."""
     if "gap" not in inputs:
         return None
-    fault = _where_from(inputs)
-    if fault is not None:
-        return fault
     try:
         check_ladder(inputs["gap"].get_dict())
         check_properties(inputs["gap"].get_dict(), property_inputs(inputs))
     except ValueError as error:
         return f"gap: {error}"
-    return None
+    return _where_from(inputs)
 
 
 def _where_from(inputs: Any) -> str | None:
