@@ -1,4 +1,4 @@
-"""Calcfunctions on trajectories: joining the pieces of a restarted run, selecting frames for DFT."""
+"""Calcfunctions on trajectories: joining their pieces, and how much more of one is needed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 from aiida import orm
 from aiida.engine import calcfunction
 
-from ..physics.constants import EPS0
-from ..physics.selection import select_frames as choose
-from ..physics.statistics import correlation_samples
+from ..physics import series as pooling
+from ..physics import statistics
 
 
 @calcfunction
@@ -36,70 +35,43 @@ def join_trajectories(**pieces: Any) -> dict[str, Any]:
     return {"trajectory": trajectory, "series": series}
 
 
-@calcfunction
-def select_frames(
-    trajectory: orm.TrajectoryData, series: orm.ArrayData, info: orm.Dict, parameters: orm.Dict
-) -> dict[str, Any]:
-    """Choose the frames whose gap will be computed.
+LONGEST = 10
+"""Without ``max_steps`` a run is extended to this many times its ``steps`` at most."""
 
-    :param parameters: ``stratified``, ``uniform``, ``strata`` (numbers), ``start`` (ps) and ``seed``.
-    :return: ``selection`` (Dict) and, for each frame, ``frame_NNNNNNNN`` (StructureData) and ``record_NNNNNNNN``
-        (Dict: step, time_ps, Mz, Mz_per_area, expected_drop, energy_mlip in eV or None, stratum, probability), where
-        N is the MD step.
+
+@calcfunction
+def plan_md(series: orm.ArrayData, parameters: orm.Dict) -> orm.Dict:
+    """How many steps the MD needs in all until the dipole's spread is known as well as asked for.
+
+    At most twice what there is: a correlation time from a short run is known badly, and the next look knows more.
+
+    :param parameters: ``steps`` so far, ``precision`` (relative half-width of the 95 % interval of sd(M_z)),
+        ``max_steps``, ``timestep`` (fs), ``frame_stride`` and ``equilibration`` (ps or ``auto``).
+    :return: ``steps`` (a multiple of ``frame_stride``; 0 where no more are needed or allowed), ``reason``,
+        ``half_width`` (relative; None where the dipole does not vary) and ``more_ps`` (None where it cannot be told).
     """
     given = parameters.get_dict()
-    area = info.get_dict()["area"]
-    steps, times = trajectory.get_stepids(), trajectory.get_times()
-    usable = np.flatnonzero(times >= given["start"])
-    moments = dict(zip(series.get_array("step").tolist(), series.get_array("dipole_z").tolist(), strict=True))
-    moment = np.array([moments[step] for step in steps[usable].tolist()])
-    energies = _energies(series)
-    outputs: dict[str, Any] = {}
-    records = []
-    if usable.size:
-        spacing = float(times[1] - times[0]) if len(times) > 1 else 1.0
-        separation = _separation(series, given["start"], spacing)
-        chosen = choose(
-            np.abs(moment) / area,
-            given["stratified"],
-            given["uniform"],
-            separation=separation,
-            seed=given["seed"],
-            n_strata=given["strata"],
-        )
-        for pick in chosen.frames:
-            frame = int(usable[pick.index])
-            record = {
-                "step": int(steps[frame]),
-                "time_ps": float(times[frame]),
-                "Mz": float(moment[pick.index]),
-                "Mz_per_area": float(moment[pick.index] / area),
-                "expected_drop": float(moment[pick.index] / (EPS0 * area)),
-                "energy_mlip": energies.get(int(steps[frame])),
-                "stratum": pick.stratum,
-                "probability": float(pick.probability),
-            }
-            key = f"{record['step']:08d}"
-            outputs[f"frame_{key}"] = trajectory.get_step_structure(frame)
-            outputs[f"record_{key}"] = orm.Dict(record)
-            records.append(record)
-    selection = {**given, "candidates": int(usable.size), "selected": len(records), "frames": records}
-    return {**outputs, "selection": orm.Dict(selection)}
-
-
-def _energies(series: orm.ArrayData) -> dict[int, float]:
-    """The MLIP's potential energy (eV) by MD step; empty for a series that has none."""
-    if "potential_energy" not in series.get_arraynames():
-        return {}
-    pairs = zip(series.get_array("step").tolist(), series.get_array("potential_energy").tolist(), strict=True)
-    return {int(step): float(energy) for step, energy in pairs}
-
-
-def _separation(series: orm.ArrayData, start: float, spacing: float) -> int:
-    """One correlation time of the dipole, in stored frames, at least 1."""
-    time = series.get_array("time_ps")
-    dipole = series.get_array("dipole_z")[time >= start]
-    if len(dipole) < 4:
-        return 1
-    picoseconds = correlation_samples(dipole) * float(time[1] - time[0])
-    return max(1, int(np.ceil(picoseconds / spacing)))
+    steps, stride = given["steps"], given["frame_stride"]
+    most = given.get("max_steps") or LONGEST * steps
+    time, dipole = series.get_array("time_ps"), series.get_array("dipole_z")
+    first = given["equilibration"]
+    first = statistics.detect_equilibration(dipole) if first == "auto" else int(np.searchsorted(time, first))
+    more_ps, half_width, reason = None, None, "too short to say anything."
+    if len(dipole) - first >= 4:
+        pooled = pooling.pool([dipole[first:]])
+        more = pooling.more_for_sd(pooled, given["precision"], float(time[1] - time[0]))
+        more_ps, reason = more.amount, more.reason
+        if pooled.spread.value > 0.0:
+            half_width = (pooled.spread.high - pooled.spread.low) / (2.0 * pooled.spread.value)
+    found = {"more_ps": more_ps, "half_width": half_width}
+    if more_ps == 0.0:
+        return orm.Dict({"steps": 0, "reason": reason, **found})
+    if steps >= most:
+        return orm.Dict({"steps": 0, "reason": f"{reason} The limit of {most} steps is reached.", **found})
+    wanted = 2 * steps if more_ps is None else steps + more_ps / (given["timestep"] * 1e-3)
+    wanted = min(wanted, 2 * steps, most)
+    # A whole number of stored frames, so that the samples stay evenly spaced where the runs are joined.
+    rounded = min(int(np.ceil(wanted / stride)), most // stride) * stride
+    if rounded <= steps:
+        return orm.Dict({"steps": 0, "reason": f"{reason} The limit of {most} steps is reached.", **found})
+    return orm.Dict({"steps": rounded, "reason": f"{reason} Going on to {rounded} steps.", **found})

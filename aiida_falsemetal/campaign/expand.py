@@ -24,6 +24,9 @@ own cutoffs.
 
 RESOURCES = {"md": ("walltime", "threads"), "gap": ("ranks",)}
 """Settings that change how long a result takes and not what it means."""
+ADAPTIVE = {"md": ("precision", "max_steps"), "selection": ("most", "batch", "half_width")}
+"""Settings that mean something only where the first of them is given. Where it is not, they are no part of a
+fingerprint: results that are older than these settings stay in force."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ class Pair:
             "family": self.family,
             "model": self.sha256,
             "kwargs": self.kwargs,
-            "md": _without(self.md, RESOURCES["md"]),
-            "selection": self.selection,
+            "md": _without(_adaptive("md", self.md), RESOURCES["md"]),
+            "selection": _adaptive("selection", self.selection),
             "gap": _without(self.gap, RESOURCES["gap"]),
             "seed": self.seed,
         }
@@ -113,7 +116,7 @@ class TrajectoryPair:
             "version": FINGERPRINT_VERSION,
             "trajectory": self.trajectory.content,
             "equilibration": self.equilibration,
-            "selection": self.selection,
+            "selection": _adaptive("selection", self.selection),
             "gap": _without(self.gap, RESOURCES["gap"]),
             "seed": self.seed,
         }
@@ -209,3 +212,9 @@ def _plain(value: Any) -> Any:
 
 def _without(settings: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: item for key, item in settings.items() if key not in keys}
+
+
+def _adaptive(section: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """``settings`` without those of ``ADAPTIVE`` that mean nothing."""
+    names = ADAPTIVE[section]
+    return settings if settings.get(names[0]) is not None else _without(settings, names)

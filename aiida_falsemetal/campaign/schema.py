@@ -117,6 +117,15 @@ class MdSettings(Section):
         default=0.1, ge=0.0, le=1.0, description="share of molecules that may leave the film before MD stops"
     )
     threads: int = Field(default=1, ge=1, le=1024, description="threads of one MD job")
+    precision: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=1.0,
+        description="relative half-width of the interval of the dipole's spread for which MD goes on; null for `steps`",
+    )
+    max_steps: int | None = Field(
+        default=None, ge=1, le=10**9, description="MD steps at most with precision; null for ten times `steps`"
+    )
 
     @property
     def duration(self) -> float:
@@ -142,6 +151,7 @@ class MdSettings(Section):
                 f"{self.frame_stride} is not a multiple of stride, {self.stride}",
                 f"give a multiple of {self.stride}, so that every frame has its dipole",
             )
+        self._check_extension()
         if self.equilibration != "auto" and self.equilibration >= self.duration:
             raise fault(
                 ("equilibration",),
@@ -149,6 +159,23 @@ class MdSettings(Section):
                 "give a shorter equilibration, or more steps",
             )
         return self
+
+    def _check_extension(self) -> None:
+        """What a run that goes on needs."""
+        if self.precision is None:
+            if self.max_steps is not None:
+                remedy = "give precision, or remove max_steps"
+                raise fault(("max_steps",), "is for a run that goes on, and there is no precision", remedy)
+            return
+        if self.max_steps is not None and self.max_steps < self.steps:
+            problem = f"{self.max_steps} is less than the {self.steps} steps that the run begins with"
+            raise fault(("max_steps",), problem, "give more, or fewer steps")
+        if self.steps % self.frame_stride:
+            raise fault(
+                ("steps",),
+                f"{self.steps} is not a multiple of frame_stride, {self.frame_stride}, and the run may go on",
+                f"give a multiple of {self.frame_stride}",
+            )
 
 
 class Selection(Section):
@@ -158,17 +185,44 @@ class Selection(Section):
     uniform: int = Field(default=1, ge=0, le=10000, description="frames chosen with equal probability, as control")
     strata: int = Field(default=3, ge=1, le=100, description="number of strata of |M_z| per area")
     start: float = Field(default=2.0, ge=0.0, le=MAXIMUM_PICOSECONDS, description="first time in ps to choose from")
+    most: int | None = Field(
+        default=None,
+        ge=1,
+        le=10000,
+        description="frames at most, a trajectory: more are added batch by batch where they tell most; null for none",
+    )
+    batch: int = Field(default=8, ge=2, le=1000, description="frames that one batch adds")
+    half_width: float = Field(
+        default=0.05, gt=0.0, le=0.5, description="of the metallized fraction's interval, for which frames are added"
+    )
 
     @property
     def frames(self) -> int:
-        """Number of frames asked for, a trajectory."""
+        """Number of frames asked for at first, a trajectory."""
         return self.stratified + self.uniform
 
     @model_validator(mode="after")
     def _not_empty(self) -> Selection:
         if self.frames == 0:
             raise fault(("stratified",), "no frame would be selected", "give stratified or uniform at least 1")
+        for name in ("batch", "half_width"):
+            if self.most is None and name in self.model_fields_set:
+                remedy = f"give most, or remove {name}"
+                raise fault((name,), "is for frames that are added, and there is no most", remedy)
+        if self.most is not None and self.most < self.frames:
+            problem = f"{self.most} is less than the {self.frames} frames of stratified and uniform"
+            raise fault(("most",), problem, "give more, or fewer of these")
         return self
+
+
+class VerdictSettings(Section):
+    """What the verdict holds the numbers against. It takes no computing: a finished campaign is judged anew."""
+
+    acceptable: float = Field(default=0.01, ge=0.0, lt=1.0, description="fraction of metallized frames tolerated")
+    rhat: float = Field(default=1.1, gt=1.0, le=10.0, description="R-hat above which the seeds do not agree yet")
+    reference: Name | None = Field(
+        default=None, description="MLIP, or maker of a trajectory, that `false` is relative to at the same interface"
+    )
 
 
 class GapSettings(Section):
@@ -419,6 +473,7 @@ class Campaign(Section):
     md: MdSettings = Field(default_factory=MdSettings, description="MD settings of all MLIPs")
     selection: Selection = Field(default_factory=Selection, description="selection of frames")
     gap: GapSettings = Field(default_factory=GapSettings, description="settings of the DFT")
+    verdict: VerdictSettings = Field(default_factory=VerdictSettings, description="settings of the verdict")
     unknown_elements: Literal["refuse", "skip"] = Field(
         default="refuse",
         description="of a pair whose interface holds an element that the MLIP does not know: refuse or skip",
@@ -500,6 +555,7 @@ def load_campaign(
     for name, trajectory in campaign.trajectories.items():
         resolve_trajectory(campaign, name, trajectory, str(path), find_trajectory)
     _refuse_twice(campaign, str(path))
+    _refuse_strange_reference(campaign, str(path))
     return campaign
 
 
@@ -562,6 +618,18 @@ def _refuse_twice(campaign: Campaign, file: str) -> None:
                 file, dotted(("trajectories", name)), problem, "give it another interface, mlip or seed"
             )
         taken[names] = f"the trajectory `{name}`"
+
+
+def _refuse_strange_reference(campaign: Campaign, file: str) -> None:
+    """The reference is one of the campaign's own.
+
+    :raises CampaignError: naming those that there are.
+    """
+    known = [*campaign.mlips, *(names_of(name, spec)[1] for name, spec in campaign.trajectories.items())]
+    named = campaign.verdict.reference
+    if named is not None and named not in known:
+        problem = f"there is no MLIP {shown(named)} in the campaign"
+        raise CampaignError(file, "verdict.reference", problem, suggestion(named, known))
 
 
 def resolve_interface(
@@ -656,6 +724,8 @@ def _meaning(location: Location, data: Any) -> str:
             model = Selection
         case ["gap", field, *_]:
             model = GapSettings
+        case ["verdict", field, *_]:
+            model = VerdictSettings
         case ["mlips", _, field, *_]:
             model = MlipSpec
         case ["trajectories", _, field, *_]:

@@ -12,6 +12,7 @@ from .query import query, report, status
 from .screen import screen
 from .setup import setup
 from .trajectory import trajectory
+from .verdict import verdict
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,5 +21,5 @@ def main() -> None:
     """Does this machine-learned potential turn this interface into a metal it is not?"""
 
 
-for command in (setup, doctor, interface, model, trajectory, screen, status, query, report):
+for command in (setup, doctor, interface, model, trajectory, screen, status, verdict, query, report):
     main.add_command(command)

@@ -73,7 +73,7 @@ def status(campaign: str | None, form: str) -> None:
 
     pairs = latest_pairs(pair_rows(campaign))
     if campaign is not None:
-        _refuse_unknown(campaign, pairs)
+        refuse_unknown(campaign, pairs)
     stages = {
         (name, item.interface, item.mlip, item.seed): item
         for name in sorted({pair["campaign"] for pair in pairs})
@@ -96,7 +96,7 @@ def status(campaign: str | None, form: str) -> None:
     print_rows(rows, form)
 
 
-def _refuse_unknown(campaign: str, pairs: list[dict[str, Any]]) -> None:
+def refuse_unknown(campaign: str, pairs: list[dict[str, Any]]) -> None:
     """Refuse a campaign that has no pairs.
 
     :raises click.ClickException: naming it.
@@ -124,7 +124,7 @@ def write_report(campaign: str, folder: Path, rows: list[dict[str, Any]], pairs:
     from ..query.rows import pair_series
     from ..report import build_report
 
-    _refuse_unknown(campaign, pairs)
+    refuse_unknown(campaign, pairs)
     series = pair_series([pair["pair_pk"] for pair in pairs])
     return build_report(folder, campaign, rows, pairs, series, _settings(pairs))
 

@@ -127,7 +127,7 @@ def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follo
         return
     if not missing and not known.active:
         click.echo("nothing to compute: every pair has finished; results are read from the graph")
-        finish(campaign.name, output or results_folder(campaign.name))
+        finish(campaign, output or results_folder(campaign.name))
         _exit_unless_complete(campaign.name)
         return
     if not follow:
@@ -136,7 +136,7 @@ def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follo
     from .follow import follow_campaign
 
     follow_campaign(campaign, len(pairs), lambda: _submit(campaign, missing))
-    finish(campaign.name, output or results_folder(campaign.name))
+    finish(campaign, output or results_folder(campaign.name))
     _exit_unless_complete(campaign.name)
 
 
@@ -177,12 +177,15 @@ def _submit_only(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
     click.echo(f"watch it with `falsemetal status {campaign.name}`, or give the same command with --follow")
 
 
-def finish(campaign: str, folder: Path) -> None:
-    """Print the results table and write the report."""
+def finish(campaign: Any, folder: Path) -> None:
+    """Judge the campaign by its file's thresholds, print the results table and write the report."""
     from ..report.table import results_table
+    from ..workflows.conclude import conclude_campaign
     from .query import current_rows, write_report
 
-    rows, pairs = current_rows(campaign)
-    path = write_report(campaign, folder, rows, pairs)
+    for sentence in conclude_campaign(campaign.name, campaign.verdict.model_dump()):
+        click.echo(sentence, err=True)
+    rows, pairs = current_rows(campaign.name)
+    path = write_report(campaign.name, folder, rows, pairs)
     wide_console().print(results_table(rows, pairs))
     click.echo(f"report: {path}")

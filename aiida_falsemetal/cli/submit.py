@@ -174,6 +174,7 @@ def _overrides(campaign: Any, pair: Any, equilibration: float | str) -> dict[str
     """What the campaign says of selection and gap, as a builder's ``overrides``."""
     return {
         "selection": {**pair.selection, "equilibration": equilibration},
+        "thresholds": {"acceptable": campaign.verdict.acceptable, "rhat": campaign.verdict.rhat},
         "gap": gap_overrides(pair.gap),
         "pw_options": {
             "slots": campaign.slots,

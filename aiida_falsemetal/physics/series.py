@@ -374,8 +374,10 @@ def _strangers(tests: Sequence[tuple[Array, Array, Array]]) -> tuple[int, ...]:
     count = len(tests[0][0])
     left, found = np.arange(count), []
     while len(left) > 1:
-        chance = np.min([_alone(*(array[left] for array in test)) for test in tests], axis=0)
-        worst = int(np.argmin(chance))
+        found_each = [_alone(*(array[left] for array in test)) for test in tests]
+        chance = np.min([each for each, _ in found_each], axis=0)
+        # Long series make several chances 0: then the score says which seed is the furthest off.
+        worst = int(np.lexsort((-np.max([score for _, score in found_each], axis=0), chance))[0])
         if chance[worst] >= DISAGREE / (2.0 * count):
             break
         found += left.tolist() if len(left) == 2 else [int(left[worst])]
@@ -383,13 +385,14 @@ def _strangers(tests: Sequence[tuple[Array, Array, Array]]) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _alone(values: Array, errors: Array, freedom: Array) -> Array:
-    """Probability of each value's distance from the weighted mean of the others; ``errors`` are squared."""
+def _alone(values: Array, errors: Array, freedom: Array) -> tuple[Array, Array]:
+    """Probability of each value's distance from the weighted mean of the others, and that distance in units of its
+    standard error; ``errors`` are squared."""
     weights = 1.0 / errors
     rest = weights.sum() - weights
     others = (weights @ values - weights * values) / rest
     score = np.abs(values - others) / np.sqrt(errors + 1.0 / rest)
-    return np.asarray(2.0 * stats.t.sf(score, freedom))
+    return np.asarray(2.0 * stats.t.sf(score, freedom)), np.asarray(score)
 
 
 # --- how much more? ---

@@ -5,8 +5,10 @@ The rule, with an acceptable fraction a (docs/verdict.md has it as a table):
 1. ``false metallization`` if the lower end of the metallized fraction exceeds a. With a reference (a long-ranged twin,
    an AIMD trajectory) the fraction must also exceed the reference's by a two-sample test; and if the reference's own
    lower end exceeds a, the metal may be real: ``undecided``.
-2. ``safe`` if nothing stands against it: the upper ends of the metallized fraction and of the fraction beyond the
-   window are at most a, the seeds agree and the MD ran to its end.
+2. ``safe`` if nothing stands against it: the upper end of the metallized fraction is at most a, the seeds agree and the
+   MD ran to its end. Two upper ends count, the smaller one: that of the computed frames, with which the fraction beyond
+   the window must be at most a too; and that by the gap law (:mod:`.bound`), which knows every frame's dipole. The law
+   is asked only where every frame has a gap and none is metallic.
 3. ``undecided`` otherwise, with every reason.
 
 Whatever is unknown stands against ``safe``: a frame that failed counts as metallic at the upper end, a number that is
@@ -57,12 +59,16 @@ class Evidence:
         (:func:`metallized_fraction` for frames chosen blindly; weighted where the selection favours some).
     :param selected: frames that were to get a gap.
     :param computed: frames that have one; the others failed or are not there yet.
+    :param metallic: metallic ones among them.
     :param beyond: fraction of the trajectory beyond the window (:func:`.series.fraction_outside`).
     :param rhat: :func:`.series.split_rhat` of all seeds.
     :param disagreeing: seeds that differ from the others, :attr:`.series.Agreement.disagreeing`.
     :param seeds_disagree: :attr:`.series.Agreement.disagree`.
     :param md_message: why an MD ended early; empty if none did.
+    :param missing: a sentence on every seed that left nothing.
     :param sampled_ps: equilibrated MD of all seeds together, for what would decide.
+    :param bound: upper end of the metallized fraction by the gap law (:func:`.bound.fraction_bound`); None where it has
+        nothing to say, as where a frame is metallic.
     :param sd_ratio: observed over expected width (:func:`.expected.width_ratio`). It decides nothing: a thin film bears
         a wide distribution. It is part of the sentence.
     """
@@ -70,17 +76,27 @@ class Evidence:
     metallized: Fraction | None
     selected: int
     computed: int
+    metallic: int
     beyond: Fraction | None = None
     rhat: float | None = None
     disagreeing: tuple[int, ...] = ()
     seeds_disagree: bool = False
     md_message: str = ""
+    missing: tuple[str, ...] = ()
     sampled_ps: float | None = None
+    bound: float | None = None
     sd_ratio: Ratio | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.computed <= self.selected:
-            raise ValueError(f"{self.computed} computed of {self.selected} selected frames make no sense.")
+        if not 0 <= self.metallic <= self.computed <= self.selected:
+            raise ValueError(
+                f"{self.metallic} metallic, {self.computed} computed, {self.selected} selected frames make no sense."
+            )
+
+    @property
+    def lawful(self) -> float | None:
+        """``bound`` where it may be used: nothing failed, nothing is metallic."""
+        return None if self.metallic or not self.computed == self.selected > 0 else self.bound
 
 
 @dataclass(frozen=True)
@@ -164,11 +180,19 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None, reference: F
     if open_points:
         reason, remedy = zip(*open_points, strict=True)
         return Verdict(UNDECIDED, " ".join(reason) + _width(evidence), " ".join(remedy))
-    assert metallized is not None and evidence.beyond is not None  # else there were open points
+    assert metallized is not None  # else there were open points
+    tolerated = f"with {_percent(limits.acceptable)} acceptable."
+    if metallized.high <= limits.acceptable and evidence.beyond and evidence.beyond.high <= limits.acceptable:
+        return Verdict(
+            SAFE,
+            f"At most {_percent(metallized.high)} of the frames are metallic and at most "
+            f"{_percent(evidence.beyond.high)} beyond the window, {tolerated}{_width(evidence)}",
+        )
+    assert evidence.lawful is not None
     return Verdict(
         SAFE,
-        f"At most {_percent(metallized.high)} of the frames are metallic and at most {_percent(evidence.beyond.high)} "
-        f"beyond the window, with {_percent(limits.acceptable)} acceptable.{_width(evidence)}",
+        f"By the gap law at most {_percent(evidence.lawful)} of the frames are metallic, {tolerated} None of "
+        f"{evidence.computed} computed ones is.{_width(evidence)}",
     )
 
 
@@ -220,13 +244,15 @@ def _check_frames(evidence: Evidence, limits: Thresholds) -> Point:
     if metallized is None or not evidence.computed:
         needed = smallest_trials(lambda n: wilson(0.0, n, limits.confidence)[1] <= limits.acceptable, 1.0)
         return "No frame has a computed gap.", first + _frames(needed, ", none of them metallic, would make it safe.")
-    if metallized.high <= limits.acceptable:
+    if metallized.high <= limits.acceptable or _by_law(evidence, limits):
         return None
     unknown = f"; {missing} of {evidence.selected} frames have no gap, and any of them may be" if missing else ""
     reason = (
         f"Up to {_percent(metallized.high)} of the frames may be metallic ({_interval(metallized)}), with "
         f"{_percent(limits.acceptable)} acceptable{unknown}."
     )
+    if evidence.lawful is not None:
+        reason += f" By the gap law it is up to {_percent(evidence.lawful)}, which more MD narrows."
     safe = metallized.value <= limits.acceptable
 
     def enough(trials: float) -> bool:
@@ -239,8 +265,15 @@ def _check_frames(evidence: Evidence, limits: Thresholds) -> Point:
     return reason, first + _frames(more, f" more, with the same fraction, would make it {outcome}.")
 
 
+def _by_law(evidence: Evidence, limits: Thresholds) -> bool:
+    """Whether the gap law shows what computed frames cannot: it weighs every frame, those beyond the window too."""
+    return evidence.lawful is not None and evidence.lawful <= limits.acceptable
+
+
 def _check_window(evidence: Evidence, limits: Thresholds) -> Point:
     beyond = evidence.beyond
+    if _by_law(evidence, limits):
+        return None
     if beyond is None:
         return "No dipole series says how often the window is left.", "The dipole series of the MD is needed."
     if beyond.high <= limits.acceptable:
@@ -286,7 +319,19 @@ def _check_md(evidence: Evidence, limits: Thresholds) -> Point:
     return None
 
 
-CHECKS: tuple[Callable[[Evidence, Thresholds], Point], ...] = (_check_frames, _check_window, _check_seeds, _check_md)
+def _check_missing(evidence: Evidence, limits: Thresholds) -> Point:
+    if evidence.missing:
+        return " ".join(evidence.missing), "Every seed has to be there."
+    return None
+
+
+CHECKS: tuple[Callable[[Evidence, Thresholds], Point], ...] = (
+    _check_frames,
+    _check_window,
+    _check_seeds,
+    _check_md,
+    _check_missing,
+)
 
 
 def _frames(count: float | None, what: str) -> str:
@@ -308,11 +353,17 @@ def _width(evidence: Evidence) -> str:
 
 
 def _percent(fraction: float) -> str:
-    return f"{100.0 * fraction:.2g} %"
+    """In percent with two significant digits, or whole percent from ten on."""
+    return f"{_plain(100.0 * fraction)} %"
+
+
+def _plain(percent: float) -> str:
+    return f"{percent:.0f}" if percent >= 10.0 else f"{percent:.2g}"
 
 
 def _interval(fraction: Fraction) -> str:
-    return f"{100.0 * fraction.value:.2g} % [{100.0 * fraction.low:.2g}, {100.0 * fraction.high:.2g}]"
+    value, low, high = (_plain(100.0 * share) for share in (fraction.value, fraction.low, fraction.high))
+    return f"{value} % [{low}, {high}]"
 
 
 def _number(value: float) -> str:

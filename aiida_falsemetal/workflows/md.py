@@ -34,6 +34,7 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         spec.output("trajectory", valid_type=orm.TrajectoryData, required=False)
         spec.output("series", valid_type=orm.ArrayData, required=False)
         spec.output("results", valid_type=orm.Dict, required=False)
+        spec.output("checkpoint", valid_type=orm.SinglefileData, required=False, help="State to go on from.")
         spec.exit_code(
             310,
             "ERROR_NO_PROGRESS",
@@ -140,6 +141,9 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         accounts = [node.outputs.results for node in self.ctx.children if "results" in node.outputs]
         if accounts:
             self.out("results", accounts[-1])
+        saved = [node.outputs.checkpoint for node in self.ctx.children if "checkpoint" in node.outputs]
+        if saved:
+            self.out("checkpoint", saved[-1])
         pieces = [orm.load_node(pk) for pk in self.ctx.pieces]
         if not pieces:
             return

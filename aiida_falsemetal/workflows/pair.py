@@ -1,6 +1,8 @@
 """One (interface, MLIP, seed): build, run MD, select frames, compute each one's gap, say what it amounts to.
 
-Where a trajectory is given, it takes the place of building and MD; everything after is the same.
+Where a trajectory is given, it takes the place of building and MD; everything after is the same. With ``precision`` in
+``md`` the run goes on until the dipole's spread is known that well, and with ``most`` in ``selection`` frames are added
+batch by batch until the metallized fraction is; both have a limit.
 """
 
 from __future__ import annotations
@@ -8,13 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ProcessBuilder, ToContext, WorkChain, if_
+from aiida.engine import ProcessBuilder, ToContext, WorkChain, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from ..calculations.interface import build_interface
 from ..calculations.md import DEFAULTS
-from ..calculations.trajectory import select_frames
-from ..calculations.verdict import pair_verdict
+from ..calculations.selection import DEFAULTS as SELECTION
+from ..calculations.selection import draw_frames, select_frames
+from ..calculations.trajectory import join_trajectories, plan_md
+from ..calculations.verdict import THRESHOLDS, pair_verdict
 from ..data.mlip import MlipData
 from ..interfaces.registry import recipe_elements
 from ..names import EXTRAS
@@ -30,7 +34,8 @@ OWN = ("recipe", "mlip", "md_code", "md_options")
 """Inputs of a pair that runs its MD."""
 GIVEN = ("trajectory", "series", "interface", "interface_info")
 """Inputs in their place, see :func:`..calculations.imported.describe_trajectory`; also names of outputs."""
-SELECTION = {"stratified": 3, "uniform": 1, "strata": 3, "start": 1.0, "equilibration": "auto"}
+PLAN = ("precision", "max_steps")
+"""Settings in ``md`` that are not the driver's."""
 
 
 def validate_inputs(inputs: Any, _: object) -> str | None:
@@ -76,8 +81,9 @@ class PairWorkChain(WorkChain):
         spec.input(
             "md",
             valid_type=orm.Dict,
-            help="Settings of the MD driver, with steps and seed; of a given trajectory temperature, timestep (fs "
-            "between frames of its file), steps (such frames) and seed.",
+            help="Settings of the MD driver, with steps and seed; precision (relative half-width of the interval of "
+            "the dipole's spread) and max_steps, if the run is to go on for it. Of a given trajectory temperature, "
+            "timestep (fs between frames of its file), steps (such frames) and seed.",
         )
         spec.input(
             "md_code", valid_type=orm.AbstractCode, required=False, help="A Python with ase and the model's package."
@@ -88,8 +94,9 @@ class PairWorkChain(WorkChain):
         spec.input(
             "selection",
             valid_type=orm.Dict,
-            help="stratified, uniform, strata, start (ps), seed, equilibration (ps or auto).",
+            help="stratified, uniform, strata, start (ps), seed, equilibration (ps or auto); most, batch, half_width.",
         )
+        spec.input("thresholds", valid_type=orm.Dict, default=lambda: orm.Dict(THRESHOLDS), help="Of the verdict.")
         spec.input("gap", valid_type=orm.Dict, help="Settings of a gap protocol.")
         spec.input("pw_code", valid_type=orm.AbstractCode)
         spec.input("pw_options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")
@@ -98,8 +105,10 @@ class PairWorkChain(WorkChain):
         spec.inputs.validator = validate_inputs
         spec.outline(
             cls.label,
-            if_(cls.is_given)(cls.take_given).else_(cls.build, cls.run_md, cls.inspect_md),
-            if_(cls.has_trajectory)(cls.select, cls.run_gaps),
+            if_(cls.is_given)(cls.take_given).else_(
+                cls.build, while_(cls.md_goes_on)(cls.run_md, cls.inspect_md), cls.take_md
+            ),
+            if_(cls.has_trajectory)(cls.select, cls.run_gaps, while_(cls.frames_go_on)(cls.draw, cls.run_gaps)),
             cls.conclude,
         )
         spec.output("interface", valid_type=orm.StructureData)
@@ -108,6 +117,7 @@ class PairWorkChain(WorkChain):
         spec.output("series", valid_type=orm.ArrayData, required=False)
         spec.output("md_results", valid_type=orm.Dict, required=False)
         spec.output("selection", valid_type=orm.Dict, required=False)
+        spec.output("population", valid_type=orm.ArrayData, required=False)
         spec.output("verdict", valid_type=orm.Dict)
         spec.exit_code(210, "ERROR_INTERFACE", message="The interface could not be built: {message}")
         spec.exit_code(
@@ -138,7 +148,8 @@ class PairWorkChain(WorkChain):
         :param recipe: name of an interface recipe, with its ``parameters``.
         :param steps: MD steps.
         :param protocol: gap protocol.
-        :param overrides: dictionaries ``md``, ``md_options``, ``selection``, ``gap``, ``pw_options`` with other values.
+        :param overrides: dictionaries ``md``, ``md_options``, ``selection``, ``gap``, ``pw_options``, ``thresholds``
+            with other values.
         :param labels: any of ``LABELS``.
         :param codes: ``projwfc_code``, ``pp_code``, ``average_code``: what the gap protocol's ``properties`` need.
         :param structure: what a recipe like ``file`` starts from; other recipes take none.
@@ -181,7 +192,7 @@ class PairWorkChain(WorkChain):
         :param md: ``temperature`` (K), ``timestep`` (fs between frames of its file) and ``steps`` (such frames).
         :param seed: of the selection.
         :param mlip: the model that made it, if one did.
-        :param overrides: dictionaries ``selection``, ``gap``, ``pw_options`` with other values.
+        :param overrides: dictionaries ``selection``, ``gap``, ``pw_options``, ``thresholds`` with other values.
         :raises ValueError: as :meth:`get_builder_from_protocol`.
 
         The other parameters are those of :meth:`get_builder_from_protocol`.
@@ -214,6 +225,7 @@ class PairWorkChain(WorkChain):
         builder.gap = orm.Dict(gap_settings(protocol, given.get("gap"), elements))
         builder.pw_code = pw_code
         builder.pw_options = orm.Dict(given.get("pw_options", {}))
+        builder.thresholds = orm.Dict({**THRESHOLDS, **given.get("thresholds", {})})
         check_properties(builder.gap.get_dict(), set(codes or {}))
         for name, node in (codes or {}).items():
             builder[name] = node
@@ -265,41 +277,77 @@ class PairWorkChain(WorkChain):
         """Indices of the atoms of a metal; none for a film alone."""
         return list(self.ctx.info.get_dict().get("metal_indices", []))
 
+    def md_goes_on(self) -> bool:
+        """Whether MD is missing: the first time always, then as long as :meth:`inspect_md` asks for more."""
+        if "md_steps" not in self.ctx:
+            self.ctx.md_steps, self.ctx.md_runs = self.inputs.md.get_dict()["steps"], []
+        return bool(self.ctx.md_steps)
+
     def run_md(self) -> ToContext:
-        """Submit the MD."""
-        given = self.inputs.md.get_dict()
+        """Submit the MD, or its continuation from where the last run ended."""
+        given = {key: value for key, value in self.inputs.md.get_dict().items() if key not in PLAN}
+        number = len(self.ctx.md_runs)
         builder = MlipMdWorkChain.get_builder_from_protocol(
             self.inputs.md_code,
             self.ctx.structure,
             self.ctx.info,
             self.inputs.mlip,
-            steps=given["steps"],
+            steps=self.ctx.md_steps,
             seed=given["seed"],
             overrides=given,
             options=self.inputs.md_options.get_dict(),
         )
-        builder.metadata.call_link_label = "md"
-        return ToContext(md=self.submit(builder))
+        if number:
+            builder.md.checkpoint = self.ctx[self.ctx.md_runs[-1]].outputs.checkpoint
+        builder.metadata.call_link_label = name = f"md_{number}" if number else "md"
+        self.ctx.md_runs.append(name)
+        return ToContext(**{name: self.submit(builder)})
 
     def inspect_md(self) -> Any:
-        """Pass on what the MD made. A model that fails its MD has a verdict all the same."""
-        outputs = self.ctx.md.outputs
-        for key, name in (("trajectory", "trajectory"), ("series", "series"), ("results", "md_results")):
-            if key in outputs:
-                self.out(name, outputs[key])
-        self.ctx.trajectory = outputs.trajectory if "trajectory" in outputs else None
-        self.ctx.series = outputs.series if "series" in outputs else None
-        self.ctx.md_message = "" if self.ctx.md.is_finished_ok else str(self.ctx.md.exit_message)
-        if not self.ctx.md.is_finished_ok and self.ctx.md.exit_status != 400:
+        """See whether the run has to go on. A model that fails its MD has a verdict all the same."""
+        last, asked = self.ctx[self.ctx.md_runs[-1]], self.inputs.md.get_dict()
+        steps, self.ctx.md_steps = self.ctx.md_steps, 0
+        self.ctx.md_message = "" if last.is_finished_ok else str(last.exit_message)
+        if not last.is_finished_ok and last.exit_status != 400:
             return self.exit_codes.ERROR_MD_INFRASTRUCTURE.format(message=self.ctx.md_message)
+        self._join_md()
+        if last.is_finished_ok and asked.get("precision") is not None:
+            selection = self.inputs.selection.get_dict()
+            settings = {**asked, "steps": steps, "equilibration": selection.get("equilibration", "auto")}
+            plan = plan_md(
+                self.ctx.series, orm.Dict(settings), metadata={"call_link_label": f"plan_{len(self.ctx.md_runs)}"}
+            )
+            self.ctx.md_steps = plan["steps"]
+            self.report(f"MD after {steps} steps: {plan['reason']}")
         return None
+
+    def _join_md(self) -> None:
+        """Trajectory and series of all runs so far."""
+        runs = [self.ctx[name] for name in self.ctx.md_runs]
+        made = [{key: run.outputs[key] for key in ("trajectory", "series") if key in run.outputs} for run in runs]
+        pieces = [piece for piece in made if "series" in piece]
+        if len(pieces) > 1:
+            inputs = {f"{key}_{number}": node for number, piece in enumerate(pieces) for key, node in piece.items()}
+            joined: Any = join_trajectories(**inputs, metadata={"call_link_label": f"join_{len(pieces)}"})
+        else:
+            joined = pieces[0] if pieces else {}
+        self.ctx.trajectory, self.ctx.series = joined.get("trajectory"), joined.get("series")
+
+    def take_md(self) -> None:
+        """Pass on what the MD made."""
+        for key in ("trajectory", "series"):
+            if self.ctx[key] is not None:
+                self.out(key, self.ctx[key])
+        last = self.ctx[self.ctx.md_runs[-1]]
+        if "results" in last.outputs:
+            self.out("md_results", last.outputs.results)
 
     def has_trajectory(self) -> bool:
         """Whether there are frames to choose from."""
         return self.ctx.trajectory is not None
 
     def select(self) -> None:
-        """Choose frames."""
+        """Choose the first frames."""
         chosen = select_frames(
             self.ctx.trajectory,
             self.ctx.series,
@@ -308,11 +356,20 @@ class PairWorkChain(WorkChain):
             metadata={"call_link_label": "select"},
         )
         self.out("selection", chosen["selection"])
+        if "population" in chosen:
+            self.out("population", chosen["population"])
+            self.ctx.population = chosen["population"]
+        self.ctx.batches, self.ctx.gaps, self.ctx.settled = {}, [], False
+        self._take_frames(chosen)
+
+    def _take_frames(self, chosen: Any) -> None:
+        """What :meth:`run_gaps` computes next."""
         self.ctx.frames = {key[6:]: chosen[key] for key in chosen if key.startswith("frame_")}
         self.ctx.records = {key[7:]: chosen[key] for key in chosen if key.startswith("record_")}
+        self.ctx.batches = {**self.ctx.batches, **{key: chosen[key] for key in chosen if key.startswith("batch_")}}
 
     def run_gaps(self) -> ToContext:
-        """Submit a gap for every frame; the slots decide how many run at once."""
+        """Submit a gap for every frame that waits; the slots decide how many run at once."""
         submitted = {}
         substrate = {"substrate": orm.List(self._metal())} if self._metal() else {}
         for key, frame in sorted(self.ctx.frames.items()):
@@ -329,21 +386,56 @@ class PairWorkChain(WorkChain):
                 "metadata": {"call_link_label": f"gap_{key}"},
             }
             submitted[f"gap_{key}"] = self.submit(GapWorkChain, **inputs)
-        self.ctx.gaps = list(submitted)
+        self.ctx.gaps = [*self.ctx.gaps, *submitted]
+        self.ctx.frames = {}
         return ToContext(**submitted)
+
+    def frames_go_on(self) -> bool:
+        """Whether more frames may be drawn."""
+        most = self.inputs.selection.get_dict().get("most")
+        return most is not None and len(self.ctx.gaps) < most and not self.ctx.settled and "population" in self.ctx
+
+    def draw(self) -> None:
+        """Choose the next batch of frames, or settle for what is there."""
+        settings = {**self.inputs.selection.get_dict(), **self.inputs.thresholds.get_dict()}
+        number = len(self.ctx.batches)
+        chosen = draw_frames(
+            self.ctx.trajectory,
+            self.ctx.series,
+            self.ctx.info,
+            orm.Dict(settings),
+            self.ctx.population,
+            **self.ctx.batches,
+            **self._results(),
+            metadata={"call_link_label": f"draw_{number:02d}"},
+        )
+        self.ctx.settled = bool(chosen["selection"]["reason"])
+        if self.ctx.settled:
+            self.report(chosen["selection"]["reason"])
+        self._take_frames(chosen)
+
+    def _results(self) -> dict[str, Any]:
+        """Results of the frames that have one."""
+        outputs = {key[4:]: self.ctx[key].outputs for key in self.ctx.get("gaps", [])}
+        return {f"result_{key}": found.result for key, found in outputs.items() if "result" in found}
 
     def conclude(self) -> Any:
         """The verdict, from whatever there is."""
-        nodes: dict[str, Any] = {} if self.ctx.series is None else {"series": self.ctx.series}
-        for key in self.ctx.get("gaps", []):
-            workchain = self.ctx[key]
-            if "result" in workchain.outputs:
-                nodes[f"result_{key[4:]}"] = workchain.outputs.result
+        results = self._results()
+        nodes: dict[str, Any] = {**results, **self.ctx.get("batches", {})}
+        if self.ctx.series is not None:
+            nodes["series"] = self.ctx.series
+        if "population" in self.ctx:
+            nodes["population"] = self.ctx.population
+        md = self.inputs.md.get_dict()
         parameters = {
-            "temperature": self.inputs.md.get_dict()["temperature"],
+            "temperature": md["temperature"],
+            "precision": md.get("precision"),
             "equilibration": self.inputs.selection.get_dict()["equilibration"],
+            "facts": self.inputs.mlip.facts if "mlip" in self.inputs else None,
             "md_message": self.ctx.md_message,
-            "lost": len(self.ctx.get("gaps", [])) - len([key for key in nodes if key.startswith("result_")]),
+            "lost": len(self.ctx.get("gaps", [])) - len(results),
+            **self.inputs.thresholds.get_dict(),
         }
         self.out(
             "verdict",

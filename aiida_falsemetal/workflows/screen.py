@@ -8,6 +8,7 @@ from aiida import orm
 from aiida.engine import ToContext, WorkChain, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
+from .conclude import conclude_campaign
 from .pair import PairWorkChain
 
 MAX_PAIRS = 16
@@ -75,7 +76,11 @@ class ScreenWorkChain(WorkChain):
                 self.report(f"{node.label}: {node.exit_message}")
 
     def conclude(self) -> Any:
-        """Say how many failed."""
+        """Judge the campaign, with what earlier workchains have left; say how many pairs failed."""
+        campaign = self.inputs.campaign.get_dict()
+        if "name" in campaign:
+            for sentence in conclude_campaign(campaign["name"], campaign.get("verdict")):
+                self.report(sentence)
         if self.ctx.failed:
             total = len(self.inputs.pairs)
             return self.exit_codes.ERROR_PAIRS_FAILED.format(failed=self.ctx.failed, total=total)

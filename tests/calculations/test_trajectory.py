@@ -1,4 +1,4 @@
-"""Frames are chosen with what the series knows of them, and the pieces of a run join to the run."""
+"""The pieces of a run join to the run, and how far a run has to go on for a precision."""
 
 from __future__ import annotations
 
@@ -8,109 +8,10 @@ import numpy as np
 import pytest
 from aiida import orm
 
-from aiida_falsemetal.calculations.trajectory import join_trajectories, select_frames
-from aiida_falsemetal.physics.constants import EPS0
+from aiida_falsemetal.calculations.trajectory import join_trajectories, plan_md
 from tests.data import nodes
 
-AREA = 6.5**2
-PARAMETERS = {"stratified": 4, "uniform": 2, "strata": 2, "start": 0.2, "seed": 11}
-
-
-def run(count: int = 60) -> tuple[orm.TrajectoryData, orm.ArrayData]:
-    """Frames every 20 steps, samples every 10."""
-    last = 20 * (count - 1)
-    return nodes.trajectory(list(range(0, last + 1, 20))), nodes.series(list(range(0, last + 1, 10)))
-
-
-def select(trajectory: orm.TrajectoryData, series: orm.ArrayData, **changes: Any) -> dict[str, Any]:
-    info = orm.Dict({"area": AREA})
-    chosen: dict[str, Any] = select_frames(trajectory, series, info, orm.Dict({**PARAMETERS, **changes}))
-    return chosen
-
-
-def records(chosen: dict[str, Any]) -> list[dict[str, Any]]:
-    return [chosen[key].get_dict() for key in sorted(chosen) if key.startswith("record_")]
-
-
-def test_records_are_those_of_the_series() -> None:
-    trajectory, series = run()
-    chosen = select(trajectory, series)
-    moments = dict(zip(series.get_array("step"), series.get_array("dipole_z"), strict=True))
-    found = records(chosen)
-    assert len(found) == 6
-    assert chosen["selection"]["frames"] == found
-    for record in found:
-        assert record["time_ps"] == pytest.approx(record["step"] * 1e-3)
-        assert record["time_ps"] >= 0.2
-        assert record["Mz"] == pytest.approx(moments[record["step"]])
-        assert record["Mz_per_area"] == pytest.approx(record["Mz"] / AREA)
-        assert record["expected_drop"] == pytest.approx(record["Mz"] / (EPS0 * AREA))
-
-
-def test_records_have_the_energy_of_their_frame() -> None:
-    trajectory, series = run()
-    series.set_array("potential_energy", -100.0 - 1e-3 * series.get_array("step"))
-    for record in records(select(trajectory, series)):
-        assert record["energy_mlip"] == pytest.approx(-100.0 - 1e-3 * record["step"], abs=1e-12)
-
-
-def test_a_series_without_energies_gives_none() -> None:
-    trajectory, series = run()
-    bare = orm.ArrayData({name: series.get_array(name) for name in ("step", "time_ps", "dipole_z")})
-    assert {record["energy_mlip"] for record in records(select(trajectory, bare))} == {None}
-
-
-def test_structures_are_the_frames_of_their_records() -> None:
-    chosen = select(*run())
-    atoms, _ = nodes.film()
-    for record in records(chosen):
-        frame = chosen[f"frame_{record['step']:08d}"].get_ase()
-        assert frame.get_positions()[:, 0] == pytest.approx(atoms.get_positions()[:, 0] + 1e-3 * record["step"])
-        assert frame.get_chemical_symbols() == atoms.get_chemical_symbols()
-        assert frame.cell.array == pytest.approx(atoms.cell.array)
-        assert all(frame.pbc)
-
-
-def test_probabilities_count_the_candidates() -> None:
-    # White noise: one correlation time is one sample, so every frame from 0.2 ps on is a candidate.
-    trajectory, series = run()
-    chosen = select(trajectory, series)
-    size = chosen["selection"]["candidates"]
-    assert size == 50
-    found = records(chosen)
-    uniform = [record for record in found if record["stratum"] == "uniform"]
-    assert [record["probability"] for record in uniform] == pytest.approx([2 / size] * 2)
-    strata = [record for record in found if record["stratum"] != "uniform"]
-    assert sorted(record["stratum"] for record in strata) == [0, 0, 1, 1]
-    # Horvitz and Thompson: the weights of the drawn ones add up to all they stand for.
-    assert sum(1 / record["probability"] for record in strata) == pytest.approx(size - 2)
-
-
-def test_same_seed_same_frames() -> None:
-    steps = [[r["step"] for r in records(select(*run(), seed=seed))] for seed in (1, 1, 2)]
-    assert steps[0] == steps[1] != steps[2]
-
-
-def test_frames_keep_a_correlation_time_apart() -> None:
-    trajectory, _ = run()
-    steps = list(range(0, 1181, 10))
-    # A period of 400 steps: correlated over many frames, which lie 20 steps apart.
-    series = nodes.series(steps, np.sin(2 * np.pi * np.array(steps) / 400))
-    found = records(select(trajectory, series))
-    assert found
-    assert all(b["step"] - a["step"] > 20 for a, b in zip(found, found[1:], strict=False))
-
-
-def test_start_beyond_the_end_selects_nothing() -> None:
-    chosen = select(*run(), start=5.0)
-    assert set(chosen) == {"selection"}
-    assert (chosen["selection"]["candidates"], chosen["selection"]["selected"]) == (0, 0)
-
-
-def test_short_run_gives_all_its_frames() -> None:
-    trajectory, series = run(4)
-    chosen = select(trajectory, series, start=0.0)
-    assert {record["probability"] for record in records(chosen)} == {1.0}
+from ..physics.test_statistics import ar1
 
 
 def piece(steps: list[int], stride: int = 20) -> dict[str, Any]:
@@ -158,3 +59,49 @@ def test_piece_too_short_for_a_frame_joins() -> None:
     joined = join_trajectories(**pieces)
     assert joined["series"].get_array("step").tolist() == [0, 10, 11, 12, 13]
     assert joined["trajectory"].get_stepids().tolist() == [0]
+
+
+PLAN = {"steps": 4000, "precision": 0.1, "max_steps": None, "timestep": 1.0, "frame_stride": 50, "equilibration": 0.0}
+
+
+def plan(count: int, times: float = 20.0, **changes: Any) -> dict[str, Any]:
+    """Of a series with samples every 10 fs and a correlation time (both sides) of ``times`` samples."""
+    values = ar1(np.random.default_rng(1), count, times)
+    series = nodes.series(list(range(0, 10 * count, 10)), values)
+    found: dict[str, Any] = plan_md(series, orm.Dict({**PLAN, **changes})).get_dict()
+    return found
+
+
+def test_md_goes_on_by_what_is_missing_and_doubles_at_most() -> None:
+    """10 % take some 200 independent samples of the squares, of which g = 20 (AR(1): 10 for the squares) needs 2000
+    samples, 20 ps: 4 ps are doubled, 25 ps are not."""
+    few = plan(400)
+    assert few["steps"] == 8000 and few["more_ps"] > 4.0 and few["half_width"] > 0.1
+    more = plan(2500, steps=25000)
+    assert 25000 < more["steps"] < 50000 and more["steps"] % 50 == 0
+    assert more["steps"] == pytest.approx(25000 + 1000 * more["more_ps"], abs=50)
+    enough = plan(6000, steps=60000)
+    assert (enough["steps"], enough["more_ps"]) == (0, 0.0) and enough["half_width"] <= 0.1
+
+
+def test_md_does_not_go_on_beyond_its_limit() -> None:
+    assert plan(400, max_steps=5020)["steps"] == 5000  # a whole number of frames
+    at_end = plan(400, steps=4000, max_steps=4000)
+    assert at_end["steps"] == 0 and "limit of 4000 steps" in at_end["reason"]
+    assert plan(400, max_steps=4030)["steps"] == 0
+    ten = plan(400, steps=400)["steps"]
+    assert ten == 800  # ten times `steps` is the limit unless given; doubling comes first
+
+
+@pytest.mark.parametrize("count", [2, 60])
+def test_short_series_are_doubled(count: int) -> None:
+    found = plan(count, times=100.0)
+    assert found["steps"] == 8000 and found["more_ps"] is None
+
+
+def test_a_dipole_that_does_not_move_is_given_up_at_the_limit() -> None:
+    series = nodes.series(list(range(0, 4000, 10)), np.ones(400))
+    found = plan_md(series, orm.Dict({**PLAN, "max_steps": 8000})).get_dict()
+    assert found["steps"] == 8000 and found["half_width"] is None
+    found = plan_md(series, orm.Dict({**PLAN, "steps": 8000, "max_steps": 8000})).get_dict()
+    assert found["steps"] == 0

@@ -23,6 +23,10 @@ BASE: dict[str, Any] = {
 }
 
 
+BEFORE = "60fb7931dc569848ed5e9b09f5e7874a78b80115f1ea7b1ba633af1bcb68457f"
+"""Of ``BASE``, as long as ``FINGERPRINT_VERSION`` is 2."""
+
+
 def _pairs(data: dict[str, Any], folder: Path) -> list[Pair]:
     path = folder / "campaign.yaml"
     path.write_text(yaml.safe_dump(data, sort_keys=False))
@@ -81,6 +85,11 @@ CHANGES: list[tuple[str, Any]] = [
     ("selection/uniform", 2),
     ("selection/strata", 4),
     ("selection/start", 3.0),
+    ("md/precision", 0.2),
+    ("md", {"precision": 0.2, "max_steps": 30000}),
+    ("selection", {"most": 9}),
+    ("selection", {"most": 9, "batch": 4}),
+    ("selection", {"most": 9, "half_width": 0.1}),
     ("gap/protocol", "standard"),
     ("gap/properties", ["layers"]),
     ("gap/overrides", {"pw": {"ecutwfc": 40}}),
@@ -95,6 +104,24 @@ def test_fingerprint_changes_with(place: str, value: Any, tmp_path: Path) -> Non
     assert _fingerprint(put(copy.deepcopy(BASE), place, value), tmp_path) != before
 
 
+@pytest.mark.parametrize(
+    ("place", "first", "other"),
+    [
+        ("md", {"precision": 0.2, "max_steps": 30000}, {"precision": 0.2, "max_steps": 40000}),
+        ("selection", {"most": 9, "batch": 4}, {"most": 9, "batch": 5}),
+        ("selection", {"most": 9, "half_width": 0.1}, {"most": 9, "half_width": 0.2}),
+    ],
+)
+def test_fingerprint_tells_adaptive_settings_apart(place: str, first: Any, other: Any, tmp_path: Path) -> None:
+    found = [_fingerprint(put(copy.deepcopy(BASE), place, value), tmp_path) for value in (first, other)]
+    assert found[0] != found[1]
+
+
+def test_results_older_than_adaptive_settings_stay_in_force(tmp_path: Path) -> None:
+    """The fingerprint of a campaign without them, computed by the version before there were any."""
+    assert _fingerprint(BASE, tmp_path) == BEFORE
+
+
 def test_every_setting_is_accounted_for() -> None:
     """A new field must be declared as physical (in ``CHANGES``) or as a resource (in ``RESOURCES``)."""
     from aiida_falsemetal.campaign.expand import RESOURCES
@@ -103,6 +130,7 @@ def test_every_setting_is_accounted_for() -> None:
     tested = {place for place, _ in CHANGES}
     for section, model in (("md", MdSettings), ("selection", Selection), ("gap", GapSettings)):
         physical = {place.split("/")[1] for place in tested if place.startswith(f"{section}/")}
+        physical |= {key for place, value in CHANGES if place == section for key in value}
         assert physical | set(RESOURCES.get(section, ())) == set(model.model_fields)
 
 

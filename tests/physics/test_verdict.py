@@ -26,7 +26,7 @@ def evidence(metallic: int, computed: int, failed: int = 0, **changes: Any) -> E
     """Everything else as good as it can be."""
     good = {"beyond": Fraction(0.0, 0.0, 0.001, 4000.0), "rhat": 1.01, "sampled_ps": 200.0}
     fraction = metallized_fraction(metallic, computed, failed)
-    return Evidence(fraction, computed + failed, computed, **{**good, **changes})
+    return Evidence(fraction, computed + failed, computed, metallic, **{**good, **changes})
 
 
 def percent(k: int, n: int) -> Fraction:
@@ -79,6 +79,20 @@ def test_failed_frames_bound_the_answer() -> None:
     assert judge(evidence(0, 396, failed=4), Thresholds(acceptable=0.1)).verdict == SAFE
 
 
+def test_the_gap_law_shows_what_few_frames_cannot() -> None:
+    """Four frames bound the fraction to 49 %; the law, with every frame's dipole, to 0.3 %."""
+    few = judge(evidence(0, 4, beyond=Fraction(0.0, *wilson(0.0, 20.0), 20.0), bound=0.003))
+    assert few.verdict == SAFE and "By the gap law at most 0.3 %" in few.reason and "None of 4" in few.reason
+    more = judge(evidence(0, 4, bound=0.03))
+    assert more.verdict == UNDECIDED and "By the gap law it is up to 3 %" in more.reason
+    # It says nothing of frames that failed, nor where a metallic frame contradicts it.
+    assert judge(evidence(0, 4, failed=1, bound=0.003)).verdict == UNDECIDED
+    assert judge(evidence(1, 24, bound=0.003)).verdict == UNDECIDED
+    assert judge(evidence(0, 0, bound=0.003)).verdict == UNDECIDED
+    assert judge(evidence(0, 4, bound=0.003, md_message="It exploded.")).verdict == UNDECIDED
+    assert judge(evidence(0, 4, bound=0.003, rhat=1.3)).verdict == UNDECIDED
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -91,6 +105,7 @@ def test_failed_frames_bound_the_answer() -> None:
         ({"seeds_disagree": True, "disagreeing": (0, 2)}, "disagree (series 0, 2)"),
         ({"disagreeing": (1,)}, "disagree (series 1)"),
         ({"md_message": "too hot at step 50."}, "too hot at step 50."),
+        ({"missing": ("Seed 3: it was lost.",)}, "Seed 3: it was lost."),
     ],
 )
 def test_what_stands_against_safe(changes: dict[str, Any], reason: str) -> None:
@@ -137,7 +152,8 @@ def test_wide_distribution_is_said_and_decides_nothing() -> None:
         lambda: Thresholds(acceptable=1.0),
         lambda: Thresholds(confidence=0.0),
         lambda: Thresholds(rhat=1.0),
-        lambda: Evidence(None, 2, 3),
+        lambda: Evidence(None, 2, 3, 0),
+        lambda: Evidence(None, 3, 2, 3),
         lambda: metallized_fraction(3, 2, 0),
         lambda: judge(evidence(0, 9), Thresholds(confidence=0.9)),
         lambda: verdict.excess(percent(1, 9), replace(percent(1, 9), confidence=0.9)),
@@ -199,6 +215,7 @@ FRACTION = st.tuples(st.sampled_from([0.0, 0.003, 0.03, 0.5]), st.floats(5.0, 50
 OTHERS = st.fixed_dictionaries(
     {
         "beyond": st.none() | FRACTION,
+        "bound": st.none() | st.floats(0.0, 1.0),
         "rhat": st.none() | st.floats(0.99, 1.3),
         "disagreeing": st.sampled_from([(), (1,)]),
         "seeds_disagree": st.booleans(),
@@ -213,12 +230,14 @@ REFERENCE = st.none() | st.tuples(st.integers(0, 20), st.integers(1, 60), st.int
 )
 WORSE = [
     {"beyond": None},
+    {"bound": None},
     {"rhat": None},
     {"rhat": math.nan},
     {"rhat": 1.5},
     {"seeds_disagree": True},
     {"disagreeing": (0,)},
     {"md_message": "lost"},
+    {"missing": ("Seed 3 is lost.",)},
 ]
 MANY = settings(deadline=None, max_examples=120)
 

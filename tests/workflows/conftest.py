@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiida import orm
-from aiida.engine import run_get_node
+from aiida.engine import ProcessBuilder, run_get_node
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 
@@ -45,7 +45,8 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driven]:
         submitted: list[tuple[Any, dict[str, Any]]] = []
 
         def submit(_: Any, what: Any, inputs: dict[str, Any] | None = None, **more: Any) -> orm.ProcessNode:
-            given = {**(inputs or {}), **more}
+            own = dict(what) if isinstance(what, ProcessBuilder) else {}
+            given = {**own, **(inputs or {}), **more}
             # The workchain may change its dictionaries before the next submission.
             copied = {key: dict(value) if isinstance(value, dict) else value for key, value in given.items()}
             submitted.append((what, copied))

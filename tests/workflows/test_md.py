@@ -77,7 +77,7 @@ def steps(driven: Driven) -> list[int]:
 def test_one_job_is_passed_on(go: Go) -> None:
     driven = go((0, 100))
     assert driven.node.is_finished_ok
-    assert set(driven.outputs) == {"trajectory", "series", "results"}
+    assert set(driven.outputs) == {"trajectory", "series", "results", "checkpoint"}
     assert steps(driven) == list(range(0, 101, 10))
     driven.check_inputs()
     process, inputs = driven.submitted[0]

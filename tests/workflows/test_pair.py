@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from aiida import orm
 
 from aiida_falsemetal.calculations.imported import describe_trajectory
+from aiida_falsemetal.calculations.verdict import THRESHOLDS
 from aiida_falsemetal.interfaces.from_file import FileRecipe
 from aiida_falsemetal.interfaces.recipe import InterfaceError
+from aiida_falsemetal.physics.constants import EPS0
 from aiida_falsemetal.query.rows import pair_rows
 from aiida_falsemetal.workflows import pair
 from aiida_falsemetal.workflows.protocols import load_protocol
@@ -30,6 +33,7 @@ def make(aiida_code_installed: Any, monkeypatch: pytest.MonkeyPatch) -> Callable
     def build(recipe: str, parameters: dict[str, Any], structure: orm.StructureData | None) -> Any:
         # No pseudopotentials are installed here.
         monkeypatch.setattr(pair, "gap_settings", lambda protocol, given, _: load_protocol("gap", "fast", given or {}))
+        monkeypatch.setattr(pair, "pseudos_of", lambda *_: {})
         code = aiida_code_installed(default_calc_job_plugin="quantumespresso.pw")
         return pair.PairWorkChain.get_builder_from_protocol(
             code, code, nodes.mlip(), recipe, parameters, steps=10, seed=1, structure=structure
@@ -129,9 +133,9 @@ def test_a_given_trajectory_is_selected_from_and_judged(
     for name in ("trajectory", "series", "interface", "interface_info"):
         assert driven.outputs[name].uuid == driven.node.inputs[name].uuid == inputs[name].uuid
     verdict = driven.outputs["verdict"].get_dict()
-    # The packed film, which these frames are copies of, is polar: the verdict says that more frames are needed.
+    # The packed film, which these frames are copies of, is polar: the verdict says that it lies beyond the window.
     assert (verdict["selected"], verdict["converged"], verdict["fraction_beyond_window"]) == (1, 1, 1.0)
-    assert verdict["verdict"] == "undecided" and "compute more frames" in verdict["reason"]
+    assert verdict["verdict"] == "undecided" and "beyond the window" in verdict["reason"]
     assert verdict["sampled_ps"] == pytest.approx(0.39)
     (row,) = [row for row in pair_rows("given") if row["pair_pk"] == driven.node.pk]
     assert (row["interface"], row["mlip"]) == ("film8", "AIMD, PBE")
@@ -182,3 +186,113 @@ def test_a_pair_that_runs_its_md_needs_a_model(make: Callable[..., Any]) -> None
     del inputs["mlip"]
     sentence = pair.validate_inputs(inputs, None)
     assert sentence is not None and sentence.startswith("mlip: missing, or a trajectory")
+
+
+# --- frames are added, MD goes on ---
+
+
+def by_law(number: int, inputs: Any) -> orm.ProcessNode:
+    """The gap that a law of 4.4 eV leaves."""
+    record = inputs["record"]
+    gap = max(4.4 - abs(record["expected_drop"]), 0.0)
+    result = {**record.get_dict(), "gap": gap, "metallic": gap < 0.2, "exit_code": 0, "exit_message": ""}
+    return nodes.workchain("falsemetal.gap", {"record": record}, {"result": orm.Dict(result)})
+
+
+def polar(inputs: Any, sd: float = 3.0, count: int = 80) -> Any:
+    """The same trajectory with other dipoles: a spread of ``sd`` V, white."""
+    area = inputs["interface_info"]["area"]
+    steps = list(range(0, 10 * count, 10))
+    moments = np.random.default_rng(4).normal(scale=sd * EPS0 * area, size=count)
+    return {**inputs, "trajectory": nodes.trajectory(steps), "series": nodes.series(steps, moments)}
+
+
+def test_frames_are_added_until_the_answer_is_known(given: Callable[..., Any], drive: Callable[..., Driven]) -> None:
+    inputs = polar(given())
+    inputs["thresholds"] = orm.Dict({**THRESHOLDS, "acceptable": 0.05})
+    selection = {**inputs["selection"].get_dict(), "stratified": 4, "strata": 4, "most": 40, "batch": 6}
+    inputs["selection"] = orm.Dict(selection)
+    driven = drive(pair.PairWorkChain, by_law, **inputs)
+    assert driven.node.exit_status == 0, driven.node.exit_message
+    verdict = driven.outputs["verdict"].get_dict()
+    called = [node.process_label for node in driven.node.called]
+    draws = called.count("draw_frames")
+    assert draws >= 1 and called[-1] == "pair_verdict"
+    assert 4 < verdict["selected"] == len(driven.submitted) <= 40
+    labels = [inputs["metadata"]["call_link_label"] for _, inputs in driven.submitted]
+    assert len(set(labels)) == len(labels)
+    moments = inputs["series"].get_array("dipole_z") / EPS0 / inputs["interface_info"]["area"]
+    true = float(np.mean(np.abs(moments) > 4.2))
+    assert verdict["metallized_low"] <= true <= verdict["metallized_high"]
+    assert verdict["verdict"] == "false metallization"
+    assert "lies above 0.05" in driven.report()
+    # Every batch is in the graph, and the verdict is linked to it.
+    (call,) = [node for node in driven.node.called if node.process_label == "pair_verdict"]
+    batches = {name for name in call.base.links.get_incoming().all_link_labels() if name.startswith("batch_")}
+    assert len(batches) == draws  # the first one, and one a draw, but for the last, which settled it
+
+
+def md_piece(first: int, last: int, status: int = 0) -> dict[str, Any]:
+    """Outputs of an MD that went from step ``first`` to ``last``; white noise."""
+    steps = list(range(first, last + 1, 10))
+    dipole = np.random.default_rng(first).normal(size=len(steps))
+    return {
+        "trajectory": nodes.trajectory([step for step in steps if step % 20 == 0]),
+        "series": nodes.series(steps, dipole),
+        "results": orm.Dict({"status": "finished", "last_step": last}),
+        "checkpoint": orm.SinglefileData(io.BytesIO(b"state"), filename="checkpoint.npz"),
+    }
+
+
+def test_md_goes_on_until_the_spread_is_known(make: Callable[..., Any], drive: Callable[..., Driven]) -> None:
+    """White noise of 40 samples knows its spread to 23 %: one extension to 10 %, from the checkpoint."""
+    inputs = make("film", {"molecules": 8, "lateral": 6.5, "vacuum": 20.0, "seed": 3}, None)._inputs(prune=True)
+    inputs["md"] = orm.Dict(
+        {**inputs["md"].get_dict(), "steps": 400, "stride": 10, "frame_stride": 20, "precision": 0.1, "max_steps": 9000}
+    )
+    settings = {**inputs["selection"].get_dict(), "stratified": 1, "uniform": 0, "start": 0.0, "equilibration": 0.0}
+    inputs["selection"] = orm.Dict(settings)
+    ended = [0]
+
+    def answer(number: int, what: Any) -> orm.ProcessNode:
+        if "md" not in what:
+            return by_law(number, what)
+        total = what["md"]["parameters"]["steps"]
+        node = nodes.workchain("falsemetal.md", {}, md_piece(ended[-1] + 10 if ended[1:] else 0, total))
+        ended.append(total)
+        return node
+
+    driven = drive(pair.PairWorkChain, answer, **inputs)
+    assert driven.node.exit_status == 0, driven.node.exit_message
+    runs = [given for what, given in driven.submitted if "md" in given]
+    assert len(runs) >= 2 and "checkpoint" not in runs[0]["md"] and "checkpoint" in runs[1]["md"]
+    assert [given["metadata"]["call_link_label"] for given in runs][:2] == ["md", "md_1"]
+    steps = driven.outputs["series"].get_array("step")
+    assert steps.tolist() == list(range(0, ended[-1] + 1, 10)) and ended[-1] > 400
+    verdict = driven.outputs["verdict"].get_dict()
+    assert (verdict["sd_high"] - verdict["sd_low"]) / 2 <= 0.101 * verdict["sd_Mz_per_area"]
+    assert verdict["more_ps"] == 0.0
+    assert driven.outputs["trajectory"].get_stepids()[-1] == ended[-1]
+
+
+def test_an_extension_that_fails_keeps_what_there_is(make: Callable[..., Any], drive: Callable[..., Driven]) -> None:
+    inputs = make("film", {"molecules": 8, "lateral": 6.5, "vacuum": 20.0, "seed": 3}, None)._inputs(prune=True)
+    inputs["md"] = orm.Dict(
+        {**inputs["md"].get_dict(), "steps": 400, "stride": 10, "frame_stride": 20, "precision": 0.1}
+    )
+    settings = {**inputs["selection"].get_dict(), "stratified": 1, "uniform": 0, "start": 0.0, "equilibration": 0.0}
+    inputs["selection"] = orm.Dict(settings)
+
+    def answer(number: int, what: Any) -> orm.ProcessNode:
+        if "md" not in what:
+            return by_law(number, what)
+        if "checkpoint" in what["md"]:
+            piece = md_piece(410, 500)
+            return nodes.workchain("falsemetal.md", {}, piece, exit_status=400, exit_message="It exploded.")
+        return nodes.workchain("falsemetal.md", {}, md_piece(0, 400))
+
+    driven = drive(pair.PairWorkChain, answer, **inputs)
+    assert driven.node.exit_status == 410
+    verdict = driven.outputs["verdict"].get_dict()
+    assert verdict["verdict"] == "undecided" and "It exploded" in verdict["reason"]
+    assert driven.outputs["series"].get_array("step")[-1] == 500

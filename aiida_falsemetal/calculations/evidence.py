@@ -1,0 +1,368 @@
+"""What the trajectories and gaps of a pair amount to, for one seed or several: plain dictionaries, no nodes.
+
+Everything here is asked of :class:`Seed` s; with one of them the numbers are those of that trajectory alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..physics import dielectric, gapmodel, missing_energy, mlpeg, statistics
+from ..physics import series as pooling
+from ..physics.bound import fraction_bound
+from ..physics.expected import Ratio
+from ..physics.mover import pool_fractions, weighted_mean
+from ..physics.series import Fraction, Pooled
+from ..physics.verdict import Evidence, Thresholds, judge
+
+Array = NDArray[np.float64]
+
+WATER = {"eps": 78.0, "eps_inf": missing_energy.EPS_INF}
+"""Static and optical permittivity of water at 298 K (PHYSICS.md, section 3: 1/eps_inf - 1/eps is about 0.54): what the
+infos of older versions, all films of water, do not say."""
+PRECISION = 0.1
+"""Relative half-width of the spread's interval that ``more_ps`` is for: 200 independent samples."""
+LEAST_SAMPLES = 10
+"""Samples after equilibration below which a series says nothing."""
+FRAME_KEYS = (
+    *("step", "Mz", "expected_drop", "drop", "gap", "gap_bound", "metallic"),
+    *("energy", "energy_mlip", "functional", "exit_code"),
+)
+"""What of a frame's result goes on to the pair: the seeds of a pair are judged together from it."""
+SPREAD_KEYS = (
+    *("sd_Mz_per_area", "sd_low", "sd_high", "n_eff", "correlation_time_ps"),
+    *("mean_Mz_per_area", "mean_low", "mean_high"),
+    *("sd_ratio", "sd_ratio_low", "sd_ratio_high"),
+    *("fraction_beyond_window", "fraction_beyond_low", "fraction_beyond_high"),
+    *("more_ps", "more_ps_low", "more_ps_high", "mlpeg_sigma", "mlpeg_fraction"),
+    *("rhat", "p_mean", "p_sd"),
+)
+ESTIMATE_KEYS = (
+    *("metallized", "metallized_low", "metallized_high", "metallized_least", "metallized_most"),
+    *("mean_gap", "mean_gap_low", "mean_gap_high"),
+)
+LAW_KEYS = ("intercept", "intercept_low", "intercept_high", "slope", "slope_low", "slope_high", "scatter", "frames")
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One trajectory of a pair, and what was computed of it.
+
+    :param time: shape (n,), ps; None without a series.
+    :param moment: shape (n,), M_z/A in e/Å.
+    :param frames: results of the frames that were chosen, failed ones too.
+    :param lost: number of chosen frames that left no result at all.
+    :param population: number of frames they were chosen from.
+    :param metallized: metallized fraction of the trajectory.
+    :param mean_gap: eV, with the ends of its interval.
+    :param md_message: why the MD ended early; empty if it did not.
+    """
+
+    time: Array | None
+    moment: Array | None
+    frames: list[dict[str, Any]]
+    lost: int = 0
+    population: int = 0
+    metallized: Fraction | None = None
+    mean_gap: tuple[float, float, float] | None = None
+    md_message: str = ""
+
+
+def summarize(seeds: Sequence[Seed], geometry: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All numbers of a pair, and the verdict.
+
+    :param geometry: the interface's info: ``area`` (Å^2), ``thickness`` (Å), ``eps``, ``eps_inf``.
+    :param given: ``temperature`` (K), ``equilibration`` (ps, or ``auto``), ``precision`` (of the spread, for
+        ``more_ps``), ``facts`` (of the MLIP, or None), ``acceptable``, ``confidence`` and ``rhat``
+        (:class:`..physics.verdict.Thresholds`), ``reference`` (the metallized fraction of the reference pair with
+        ``name``, ``value``, ``low``, ``high``, ``least``, ``most`` and ``n_eff``, or None), ``missing`` (a sentence on
+        every seed that left nothing to judge).
+    :raises ValueError: if the seeds' series are not sampled at one interval.
+    """
+    limits = Thresholds(given["acceptable"], given["confidence"], given["rhat"])
+    frames = [frame for seed in seeds for frame in seed.frames]
+    found = count_gaps(frames, sum(seed.lost for seed in seeds))
+    every = [equilibrated(seed.time, seed.moment, given["equilibration"]) for seed in seeds]
+    series = [moment for moment in every if len(moment) >= LEAST_SAMPLES]
+    pooled = pooling.pool(series, limits.confidence) if series else None
+    found.update(dipole_statistics(seeds, series, pooled, geometry, given))
+    found.update(missing_energy_test(frames, geometry))
+    found.update(fitted_law(frames))
+    metallized = pooled_fraction(seeds)
+    found.update(estimates(seeds, metallized))
+    found["metallized_bound"] = by_law(frames, found, pooled, limits.confidence)
+    found["md_message"] = " ".join(dict.fromkeys(seed.md_message for seed in seeds if seed.md_message))
+    found["missing"] = list(given.get("missing", []))
+    evidence = _evidence(found, metallized, series, limits.confidence)
+    said = judge(evidence, limits, _reference(given.get("reference"), limits.confidence))
+    return {
+        "verdict": said.verdict,
+        "reason": said.reason,
+        "would_decide": said.would_decide,
+        "seeds": len(seeds),
+        "population": sum(seed.population for seed in seeds),
+        "acceptable": limits.acceptable,
+        "confidence": limits.confidence,
+        "reference": (given.get("reference") or {}).get("name"),
+        **found,
+    }
+
+
+def count_gaps(results: Sequence[Mapping[str, Any]], lost: int = 0) -> dict[str, Any]:
+    """Counts of the frames; ``lost`` ones count as failed.
+
+    ``fraction_metallic`` is that of the computed *frames*, whatever they were chosen for. Its interval treats every
+    failed frame as unknown: as metallic for its upper end, as not metallic for its lower end.
+    """
+    converged = [result for result in results if result["gap"] is not None]
+    failed = Counter(str(result["exit_code"]) for result in results if result["gap"] is None)
+    if lost:
+        failed["lost"] = lost
+    metallic = sum(bool(result["metallic"]) for result in converged)
+    selected = len(results) + lost
+    low, high = None, None
+    if selected:
+        low = statistics.wilson_interval(metallic, selected)[0]
+        high = statistics.wilson_interval(metallic + sum(failed.values()), selected)[1]
+    return {
+        "selected": selected,
+        "converged": len(converged),
+        "failed": dict(failed),
+        "metallic": metallic,
+        "fraction_metallic": metallic / len(converged) if converged else None,
+        "fraction_metallic_low": low,
+        "fraction_metallic_high": high,
+        "min_gap": min((result["gap"] for result in converged), default=None),
+    }
+
+
+def equilibrated(time: Array | None, moment: Array | None, equilibration: float | str) -> Array:
+    """M_z/A (e/Å) without its equilibration; empty without a series.
+
+    :param equilibration: ps, or ``auto``.
+    """
+    if moment is None or time is None or not len(moment):
+        return np.empty(0)
+    if equilibration == "auto":
+        return moment[statistics.detect_equilibration(moment) :]
+    return moment[int(np.searchsorted(time, equilibration)) :]
+
+
+def dipole_statistics(
+    seeds: Sequence[Seed],
+    series: list[Array],
+    pooled: Pooled | None,
+    geometry: Mapping[str, Any],
+    given: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Spread of M_z/A (e/Å) with its interval, beside what full electrostatics would give in the cell that the MD had.
+
+    ``more_ps`` is how much more MD would bring the interval's half-width to the precision asked for, None where that
+    cannot be told; ``mlpeg_...`` are that benchmark's two metrics (:mod:`..physics.mlpeg`), without intervals.
+
+    :param series: M_z/A of the seeds that have enough samples, equilibrated; ``pooled`` is theirs.
+    """
+    expected, formula = expected_width(geometry, given.get("facts"), given["temperature"])
+    found: dict[str, Any] = {
+        **dict.fromkeys(SPREAD_KEYS),
+        "disagreeing": [],
+        "expected_sd_Mz_per_area": expected,
+        "expected_formula": formula,
+        "sampled_ps": 0.0,
+    }
+    everything = [seed.moment for seed in seeds if seed.moment is not None and len(seed.moment)]
+    if everything:
+        # ML-PEG's own way: every frame, equilibration included.
+        theirs = mlpeg.metrics(np.concatenate(everything))
+        found.update(mlpeg_sigma=theirs.sigma, mlpeg_fraction=theirs.fraction)
+    if pooled is None:
+        return found
+    interval = _interval(seeds)
+    beyond = pooling.fraction_outside(series, confidence=given["confidence"])
+    more = pooling.more_for_sd(pooled, given.get("precision") or PRECISION, interval, given["confidence"])
+    spread, agreed = pooled.spread, pooling.agreement(series)
+    ratio = [value / expected if expected else None for value in (spread.value, spread.low, spread.high)]
+    numbers = (
+        *(spread.value, spread.low, spread.high, spread.n_eff, spread.correlation_samples * interval),
+        *(pooled.mean, pooled.mean_low, pooled.mean_high),
+        *ratio,
+        *(beyond.value, beyond.low, beyond.high),
+        *(more.amount, more.low, more.high, found["mlpeg_sigma"], found["mlpeg_fraction"]),
+        *(agreed.rhat, agreed.p_mean, agreed.p_sd),
+    )
+    found.update((key, _number(value)) for key, value in zip(SPREAD_KEYS, numbers, strict=True))
+    return {**found, "disagreeing": list(agreed.disagreeing), "sampled_ps": sum(len(x) - 1 for x in series) * interval}
+
+
+def expected_width(
+    geometry: Mapping[str, Any], facts: Mapping[str, Any] | None, temperature: float
+) -> tuple[float | None, str]:
+    """Standard deviation of the screened M_z/A (e/Å) with full electrostatics, or None, and the formula or the reason.
+
+    :return: None for a film whose dipoles do not turn in picoseconds, as ice's: linear response has no width for it.
+    """
+    eps, eps_inf = (geometry.get(key, WATER[key]) for key in ("eps", "eps_inf"))
+    if eps is None:
+        return None, "no expectation"
+    ratio = dielectric.screened_film(eps, eps_inf)
+    volume = geometry["area"] * geometry["thickness"]
+    return float(dielectric.sd_dipole(ratio, volume, temperature) / geometry["area"]), "isolated film"
+
+
+def _interval(seeds: Sequence[Seed]) -> float:
+    """Time between samples in ps, the same for all seeds.
+
+    :raises ValueError: if it is not.
+    """
+    steps = [float(seed.time[1] - seed.time[0]) for seed in seeds if seed.time is not None and len(seed.time) > 1]
+    if max(steps) - min(steps) > 1e-6 * max(steps):
+        raise ValueError(
+            f"The seeds are sampled every {min(steps):g} to {max(steps):g} ps; run them with one `stride` and timestep."
+        )
+    return steps[0]
+
+
+def _number(value: float | None) -> float | None:
+    """A float that JSON has: an infinite R-hat of a dipole that does not move becomes None."""
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def missing_energy_test(results: Sequence[Mapping[str, Any]], geometry: Mapping[str, Any]) -> dict[str, Any]:
+    """Slope of E_DFT - E_MLIP against the energy that a film's dipole costs, with its interval.
+
+    The slope is in units of the expected one: 1 for a model that lacks the long-ranged electrostatics, 0 for one that
+    has it (:mod:`..physics.missing_energy`). ``missing_energy_unit`` is what slope 1 amounts to, eps_inf / (2 eps0 A d)
+    in eV/(e Å)^2. The verdict does not depend on any of this.
+
+    :param results: every frame's result; those of older versions lack ``energy_mlip``.
+    """
+    volume = geometry["area"] * geometry["thickness"]
+    eps_inf = geometry.get("eps_inf", WATER["eps_inf"])
+    found = missing_energy.of_frames(results, volume, eps_inf)
+    return {
+        "missing_energy_slope": found.slope,
+        "missing_energy_low": found.low,
+        "missing_energy_high": found.high,
+        "missing_energy_frames": found.frames,
+        "missing_energy_says": found.says,
+        "missing_energy_unit": float(missing_energy.slab_energy(np.ones(1), volume, eps_inf)[0]),
+    }
+
+
+def fitted_law(frames: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """E_g0 (eV) and slope (eV/V) of the gap against the point charges' drop, errors in both; None of too few frames."""
+    empty = {f"law_{key}": None for key in LAW_KEYS}
+    drop, gap, metallic = known_frames(frames)
+    try:
+        law = gapmodel.calibrate(drop, gap, metallic, drop_error(frames))
+    except ValueError:
+        return empty
+    return {f"law_{key}": getattr(law, key) for key in LAW_KEYS}
+
+
+def known_frames(frames: Sequence[Mapping[str, Any]]) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Point charges' drop (V), gap (eV, 0 where metallic) and label of the frames that have a gap."""
+    known = [frame for frame in frames if frame["gap"] is not None and frame.get("expected_drop") is not None]
+    metallic = np.array([bool(frame["metallic"]) for frame in known], bool)
+    gap = np.array([frame["gap"] for frame in known], float)
+    return np.array([frame["expected_drop"] for frame in known], float), np.where(metallic, 0.0, gap), metallic
+
+
+def drop_error(frames: Sequence[Mapping[str, Any]]) -> float:
+    """Standard deviation (V) of the point charges' drop about DFT's, in open frames; 0 where they cannot tell.
+
+    A constant factor between the two belongs to the slope and is taken out. Where the error would explain more than
+    half of the drops' spread nothing is left to calibrate on, and the plain regression has to do.
+    """
+    pairs = np.array(
+        [
+            (frame["expected_drop"], frame["drop"])
+            for frame in frames
+            if frame["gap"] is not None and not frame["metallic"] and frame.get("drop") is not None
+        ],
+        float,
+    ).reshape(-1, 2)
+    if len(pairs) < 5 or not np.any(pairs[:, 1]):
+        return 0.0
+    factor = float(pairs[:, 0] @ pairs[:, 1] / (pairs[:, 1] @ pairs[:, 1]))
+    error = float(np.sqrt(np.sum((pairs[:, 0] - factor * pairs[:, 1]) ** 2) / (len(pairs) - 1)))
+    return error if error**2 <= 0.5 * float(np.var(np.abs(pairs[:, 0]))) else 0.0
+
+
+def pooled_fraction(seeds: Sequence[Seed]) -> Fraction | None:
+    """Metallized fraction of all trajectories together; None unless every seed that has frames has an estimate."""
+    asked = [seed for seed in seeds if seed.frames or seed.lost]
+    fractions = [seed.metallized for seed in asked if seed.metallized is not None]
+    if not fractions or len(fractions) < len(asked):
+        return None
+    return pool_fractions(fractions, [max(seed.population, 1) for seed in asked])
+
+
+def estimates(seeds: Sequence[Seed], metallized: Fraction | None) -> dict[str, Any]:
+    """Metallized fraction and mean gap (eV) of the trajectories, with intervals for trajectories without end."""
+    found: dict[str, Any] = dict.fromkeys(ESTIMATE_KEYS)
+    if metallized is not None:
+        values = (metallized.value, metallized.low, metallized.high, metallized.smallest, metallized.largest)
+        found.update(zip(ESTIMATE_KEYS[:5], (float(value) for value in values), strict=True))
+        found["metallized_n_eff"] = float(metallized.n_eff)
+    gaps = [(seed.mean_gap, max(seed.population, 1)) for seed in seeds if seed.mean_gap is not None]
+    if gaps:
+        values, lows, highs = zip(*(gap for gap, _ in gaps), strict=True)
+        mean = weighted_mean(values, lows, highs, [size for _, size in gaps])
+        found.update(zip(ESTIMATE_KEYS[5:], mean, strict=True))
+    return found
+
+
+def by_law(
+    frames: Sequence[Mapping[str, Any]],
+    counts: Mapping[str, Any],
+    pooled: Pooled | None,
+    confidence: float,
+) -> float | None:
+    """Upper end of the metallized fraction by the gap law; None where a frame is metallic, or fewer than two are open.
+
+    Whether failed frames forbid its use is for the rule to say (:attr:`..physics.verdict.Evidence.lawful`).
+    """
+    if pooled is None or counts["metallic"] or counts["converged"] < 2:
+        return None
+    drop, gap, metallic = known_frames(frames)
+    if len(drop) < 2:
+        return None
+    model = gapmodel.fit_gap_model(drop, gap, metallic, gapmodel.Prior())
+    return float(fraction_bound(pooled, model, confidence).high)
+
+
+def _evidence(
+    found: Mapping[str, Any], metallized: Fraction | None, series: list[Array], confidence: float
+) -> Evidence:
+    agreed = pooling.agreement(series) if series else None
+    ratio = (found["sd_ratio"], found["sd_ratio_low"], found["sd_ratio_high"])
+    return Evidence(
+        metallized=metallized,
+        selected=found["selected"],
+        computed=found["converged"],
+        metallic=found["metallic"],
+        beyond=pooling.fraction_outside(series, confidence=confidence) if series else None,
+        rhat=None if agreed is None else agreed.rhat,
+        disagreeing=() if agreed is None else agreed.disagreeing,
+        seeds_disagree=agreed is not None and agreed.disagree,
+        md_message=found["md_message"],
+        missing=tuple(found["missing"]),
+        sampled_ps=found["sampled_ps"] or None,
+        bound=found["metallized_bound"],
+        sd_ratio=None if ratio[0] is None else Ratio(*ratio),
+    )
+
+
+def _reference(given: Mapping[str, Any] | None, confidence: float) -> Fraction | None:
+    if given is None:
+        return None
+    return Fraction(
+        given["value"], given["low"], given["high"], given["n_eff"], confidence, given["least"], given["most"]
+    )

@@ -1,0 +1,48 @@
+"""The verdicts of a campaign as rows: one an interface and MLIP, all seeds together; and one gap law an interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+
+CELL_LABELS = ("campaign", "interface", "mlip")
+LAW_LABELS = ("campaign", "interface")
+
+
+def cell_rows(campaign: str | None = None) -> list[dict[str, Any]]:
+    """The newest verdict on every interface and MLIP.
+
+    :param campaign: its name; None for all.
+    :return: the labels, ``verdict_pk``, and all of :func:`aiida_falsemetal.calculations.verdict.cell_verdict`.
+    """
+    return _newest("cell", CELL_LABELS, campaign)
+
+
+def law_rows(campaign: str | None = None) -> list[dict[str, Any]]:
+    """The newest gap law of every interface.
+
+    :return: the labels, ``law_pk``, and all of :func:`aiida_falsemetal.calculations.verdict.interface_law`.
+    """
+    return _newest("law", LAW_LABELS, campaign)
+
+
+def _newest(kind: str, labels: tuple[str, ...], campaign: str | None) -> list[dict[str, Any]]:
+    filters: dict[str, Any] = {"extras.falsemetal_kind": kind}
+    if campaign is not None:
+        filters["extras.falsemetal_campaign"] = campaign
+    query = orm.QueryBuilder()
+    query.append(
+        orm.CalcFunctionNode,
+        filters=filters,
+        project=[f"extras.falsemetal_{name}" for name in labels],
+        tag="function",
+    )
+    query.append(orm.Dict, with_incoming="function", project=["id", "attributes"])
+    query.order_by([{"function": "id"}])
+    name = "verdict_pk" if kind == "cell" else "law_pk"
+    rows = {
+        tuple(found[: len(labels)]): {**dict(zip(labels, found, strict=False)), name: found[-2], **found[-1]}
+        for found in query.iterall()
+    }
+    return [rows[key] for key in sorted(rows)]

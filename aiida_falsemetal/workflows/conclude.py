@@ -1,0 +1,160 @@
+"""The verdicts of a campaign: each interface's gap law, and each interface and MLIP judged from all its seeds.
+
+These are calcfunctions on what finished pairs have left; nothing is computed twice, and nothing of a pair is changed.
+A campaign is concluded when its ScreenWorkChain ends, and anew whenever its thresholds or its reference change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiida import orm
+
+from ..calculations.verdict import THRESHOLDS, cell_verdict, interface_law
+from ..names import ENDED, EXTRAS
+from .pair import GROUP_PREFIX, PairWorkChain
+
+CELL, LAW = "cell", "law"
+"""Extra ``falsemetal_kind`` of the nodes made here."""
+MD_KEYS = ("temperature", "precision")
+
+
+@dataclass(frozen=True)
+class EndedPair:
+    """A pair that has ended, with a verdict or without one."""
+
+    node: orm.WorkChainNode
+    interface: str
+    mlip: str
+    seed: int
+
+    @property
+    def verdict(self) -> orm.Dict | None:
+        """Its verdict; None where it left none."""
+        return self.node.outputs.verdict if "verdict" in self.node.outputs else None
+
+
+def conclude_campaign(campaign: str, settings: Mapping[str, Any] | None = None) -> list[str]:
+    """Judge every interface and MLIP all of whose pairs have ended, and calibrate every interface's gap law.
+
+    :param settings: ``acceptable``, ``rhat`` and ``reference`` (an MLIP's label, or None), as a campaign file's
+        ``verdict`` has them.
+    :return: sentences on what could not be judged.
+    """
+    given = {**THRESHOLDS, **(settings or {})}
+    reference = given.pop("reference", None)
+    cells: dict[tuple[str, str], list[EndedPair]] = {}
+    open_cells = set()
+    for pair in _latest(campaign):
+        cells.setdefault((pair.interface, pair.mlip), []).append(pair)
+        if pair.node.process_state is None or pair.node.process_state.value not in ENDED:
+            open_cells.add((pair.interface, pair.mlip))
+    _laws(campaign, cells)
+    faults = []
+    judged: dict[tuple[str, str], orm.Dict] = {}
+    # The reference first: the others are held against it.
+    for key in sorted(set(cells) - open_cells, key=lambda key: (key[1] != reference, key)):
+        beside = judged.get((key[0], str(reference))) if key[1] != reference else None
+        name = reference if key[1] != reference else None
+        try:
+            found = _cell(campaign, cells[key], given, name, beside)
+        except ValueError as error:
+            faults.append(f"{key[0]} x {key[1]}: {error}")
+            continue
+        if found is not None:
+            judged[key] = found
+    return faults
+
+
+def _latest(campaign: str) -> list[EndedPair]:
+    """Of pairs with the same labels the one that counts: a finished one before others, then the newest."""
+    query = orm.QueryBuilder()
+    names = [f"extras.falsemetal_{key}" for key in EXTRAS[1:]]
+    filters = {"extras.falsemetal_campaign": campaign}
+    query.append(PairWorkChain, filters=filters, project=["*", *names], tag="pair")
+    query.order_by([{"pair": "id"}])
+    best: dict[tuple[Any, ...], EndedPair] = {}
+    for node, *labels in query.iterall():
+        key = tuple(labels)
+        if key not in best or node.is_finished_ok or not best[key].node.is_finished_ok:
+            best[key] = EndedPair(node, *labels)
+    return sorted(best.values(), key=lambda pair: (pair.interface, pair.mlip, pair.seed))
+
+
+def _laws(campaign: str, cells: Mapping[tuple[str, str], list[EndedPair]]) -> None:
+    """One gap law an interface, from the frames of all its pairs."""
+    for interface in dict.fromkeys(interface for interface, _ in cells):
+        verdicts = {
+            f"verdict_{pair.node.pk}": pair.verdict
+            for key, pairs in cells.items()
+            for pair in pairs
+            if key[0] == interface and pair.verdict is not None and "computed_frames" in pair.verdict.keys()
+        }
+        labels = {"kind": LAW, "campaign": campaign, "interface": interface}
+        if verdicts:
+            _run_once(interface_law, labels, verdicts)
+
+
+def _cell(
+    campaign: str, pairs: list[EndedPair], given: dict[str, Any], reference: str | None, beside: orm.Dict | None
+) -> orm.Dict | None:
+    """The verdict on one interface and MLIP; None where no pair left anything to judge.
+
+    :raises ValueError: as :func:`..calculations.verdict.cell_verdict`.
+    """
+    # Verdicts of versions before there were estimates lack what several seeds are judged from.
+    whole = [pair for pair in pairs if pair.verdict is not None and "computed_frames" in pair.verdict.keys()]
+    if not whole:
+        return None
+    first = whole[0].node
+    nodes: dict[str, orm.Data] = {}
+    for pair in whole:
+        nodes[f"verdict_{pair.seed}"] = pair.verdict
+        if "series" in pair.node.outputs:
+            nodes[f"series_{pair.seed}"] = pair.node.outputs.series
+    if beside is not None:
+        nodes["reference"] = beside
+    md = first.inputs.md.get_dict()
+    parameters = {
+        **{key: md.get(key) for key in MD_KEYS},
+        "equilibration": first.inputs.selection.get_dict()["equilibration"],
+        "facts": first.inputs.mlip.facts if "mlip" in first.inputs else None,
+        "missing": [_lost(pair) for pair in pairs if pair not in whole],
+        "reference_name": reference,
+        **given,
+    }
+    labels = {"kind": CELL, "campaign": campaign, "interface": pairs[0].interface, "mlip": pairs[0].mlip}
+    inputs = {"info": first.outputs.interface_info, "parameters": orm.Dict(parameters), **nodes}
+    return _run_once(cell_verdict, labels, inputs)
+
+
+def _lost(pair: EndedPair) -> str:
+    """A sentence on a pair that left nothing to judge."""
+    if pair.verdict is not None:
+        return f"Seed {pair.seed} was judged by an older version, which kept no estimates."
+    return f"Seed {pair.seed}: {pair.node.exit_message or 'it ended without a word'}"
+
+
+def _run_once(function: Any, labels: Mapping[str, str], inputs: Mapping[str, Any]) -> orm.Dict:
+    """Run a calcfunction, unless the campaign has its result on these very inputs already."""
+    content = {name: node.get_dict() if not node.is_stored else node.uuid for name, node in inputs.items()}
+    key = hashlib.sha256(json.dumps({"of": dict(labels), "from": content}, sort_keys=True).encode()).hexdigest()
+    query = orm.QueryBuilder()
+    query.append(orm.CalcFunctionNode, filters={"extras.falsemetal_conclusion": key}, tag="function")
+    query.append(orm.Dict, with_incoming="function")
+    query.limit(1)
+    known = query.first(flat=True)
+    if known is not None:
+        return known
+    result, node = function.run_get_node(**inputs)
+    node.base.extras.set_many(
+        {**{f"falsemetal_{name}": value for name, value in labels.items()}, "falsemetal_conclusion": key}
+    )
+    node.label = " x ".join(labels[name] for name in ("interface", "mlip") if name in labels)
+    group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + labels["campaign"])
+    group.add_nodes([node, result])
+    return result
