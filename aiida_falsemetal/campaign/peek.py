@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 
-from ..mlips.families.mace import LONG_RANGED_CLASSES
+from ..mlips.families.mace import LONG_RANGED_CLASSES, boundary_of
 from ..mlips.family import ModelError, ModelFacts
 
 _DTYPES = {
@@ -80,6 +80,7 @@ def peek_mace(path: Path) -> ModelFacts | None:
             layers=int(numbers(tensors["num_interactions"])[0]),
             long_ranged=kind in LONG_RANGED_CLASSES,
             precision=_precision(model) or "",
+            boundary=boundary_of(kind in LONG_RANGED_CLASSES),
         )
     except Exception:  # as above
         return None

@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field, field_validator, model_validator
 
-from .liquid import Liquid, check_room, film_info, make_liquid
+from .liquid import Liquid, cell_info, check_room, film_info, make_liquid
 from .packing import pack_slab
 from .recipe import MINIMUM_VACUUM, BuiltInterface, Parameters, Recipe
 from .solvents import SOLVENTS, salt, solvent
@@ -98,7 +98,8 @@ class FilmRecipe(Recipe):
         cell = np.diag([x, y, liquid.thickness + p.vacuum])
         atoms = pack_slab(cell, 0.0, liquid.thickness, liquid.contents, p.seed)
         atoms.positions[:, 2] += 0.5 * p.vacuum
-        return BuiltInterface(atoms, film_info(liquid, p.vacuum))
+        info = film_info(liquid, p.vacuum)
+        return BuiltInterface(atoms, {**info, **cell_info(atoms, [], info["solvent_indices"])})
 
 
 def water() -> Atoms:

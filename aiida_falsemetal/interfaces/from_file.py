@@ -20,7 +20,7 @@ from pydantic import Field, field_validator, model_validator
 from ..physics.molecules import make_whole
 from .adsorbed import AdsorbedParameters, AdsorbedRecipe
 from .film import FilmParameters, FilmRecipe
-from .liquid import Liquid, check_room, check_width, film_info, make_liquid
+from .liquid import Liquid, cell_info, check_room, check_width, film_info, make_liquid
 from .matching import Floats
 from .recipe import MINIMUM_VACUUM, BuiltInterface, InterfaceError, Parameters, StructureRecipe
 from .recognize import Recognized, find_solvents, recognize
@@ -211,15 +211,15 @@ def whole(parameters: FileParameters, given: Upright) -> BuiltInterface:
         raise InterfaceError("the structure is its solvent alone, without a metal; leave `metal` out.")
     liquid = make_liquid(parts.kind.name, given.area, len(parts.molecules), salts=parts.salts)
     check_width(given.lateral, liquid)
+    info = film_info(liquid, vacuum, count)
     info = {
-        **film_info(liquid, vacuum, count),
+        **info,
+        **cell_info(atoms, range(count) if metal else (), info["solvent_indices"]),
         "fixed_indices": _held(p, below.positions[:, 2], float(atoms.positions[count:, 2].mean())),
         "kpoints": kpoint_mesh(cell, metal),
         "lattice": _lattice(p, given, below) if count else None,
         "packed": False,
     }
-    if metal:
-        info["metal_indices"] = list(range(count))
     return BuiltInterface(atoms, info)
 
 

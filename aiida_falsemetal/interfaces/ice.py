@@ -18,6 +18,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from pydantic import Field
 
+from .liquid import cell_info
 from .recipe import MINIMUM_VACUUM, BuiltInterface, InterfaceError, Parameters, Recipe
 from .solvents import SOLVENTS
 
@@ -94,6 +95,7 @@ class IceRecipe(Recipe):
                 "axis": 2,
                 "thickness": thickness,
                 "vacuum": p.vacuum,
+                **cell_info(atoms, [], indices),
                 "solvent": water.name,
                 "solvent_indices": indices,
                 "molecules": [indices[i : i + 3] for i in indices[::3]],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +111,22 @@ def check_width(lateral: ArrayLike, liquid: Liquid) -> None:
             f"the cell is {width:.1f} Å wide, a molecule of {liquid.kind.name} needs {needed:.1f} Å; use a larger "
             "repeat or lateral size."
         )
+
+
+def cell_info(atoms: Atoms, metals: Sequence[int], liquid: Sequence[int]) -> dict[str, Any]:
+    """``height`` of ``info``, and where there is a metal what is said of it, see :class:`.recipe.BuiltInterface`.
+
+    :param metals: indices of a metal's atoms, perhaps none.
+    :param liquid: of the liquid's atoms.
+    """
+    info: dict[str, Any] = {"height": float(atoms.cell.array[2, 2])}
+    if len(metals):
+        z, middle = atoms.positions[list(metals), 2], float(atoms.positions[list(liquid), 2].mean())
+        sides = [side for side in (z[z < middle], z[z >= middle]) if len(side)]
+        info["metal_indices"] = list(metals)
+        info["metal_thickness"] = float(sum(np.ptp(side) for side in sides))
+        info["between_metals"] = len(sides) == 2
+    return info
 
 
 def film_info(liquid: Liquid, vacuum: float, first: int = 0) -> dict[str, Any]:

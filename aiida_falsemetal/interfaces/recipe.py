@@ -29,10 +29,11 @@ class BuiltInterface:
 
     Atoms are in the order substrate, solvent molecules, ions; the normal is z. ``info`` holds
 
-    - ``area`` (Å^2), ``axis`` (2), ``thickness`` (Å of liquid, nominal), ``vacuum`` (Å);
+    - ``area`` (Å^2), ``axis`` (2), ``thickness`` (Å of liquid, nominal), ``vacuum`` (Å), ``height`` (Å, of the cell);
     - ``solvent`` (name), ``solvent_indices``, ``molecules`` (lists of indices; an ion is one of its own);
     - ``substrate_indices``, ``fixed_indices`` (held in the MD), and where there is a metal ``metal_indices``: the gap
-      of a frame is then that of the other atoms, the whole having none;
+      of a frame is then that of the other atoms, the whole having none; with them ``metal_thickness`` (Å between the
+      nuclei of its lowest and highest atoms, of two metals the sum) and ``between_metals`` (whether the liquid is);
     - ``charges`` (e, one an atom): screened ones, see :mod:`.solvents`; 0 for a substrate;
     - ``eps``, ``eps_inf``: permittivities of the liquid at 298 K, ``eps`` None where its dipoles cannot turn;
     - ``kpoints``: a mesh for DFT; ``lattice``: how the substrate was matched, None without one;

@@ -162,6 +162,7 @@ def sorted_interface(atoms: Atoms, solvent: str | None, metal: bool | None) -> t
     cell = built.atoms.cell.array
     cell[2, 2] = abs(atoms.cell.array[2, 2]) if atoms.pbc[2] else cell[2, 2]
     built.atoms.set_cell(cell)
+    built.info["height"] = float(cell[2, 2])
     return built, parts.order
 
 

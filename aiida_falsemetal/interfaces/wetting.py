@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from pydantic import Field, field_validator, model_validator
 
-from .liquid import Liquid, check_room, film_info, make_liquid
+from .liquid import Liquid, cell_info, check_room, film_info, make_liquid
 from .matching import Floats
 from .packing import TOLERANCE, pack_slab
 from .plates import Plate, PlateParameters
@@ -143,13 +143,13 @@ def stack(
     plates.set_cell(cell)
     plates.pbc = True
     packed = pack_slab(cell, low, high, liquid.contents, seed, obstacles=plates)
+    atoms, info = plates + packed, film_info(liquid, vacuum, len(plates))
     info = {
-        **film_info(liquid, vacuum, len(plates)),
+        **info,
+        **cell_info(atoms, metals, info["solvent_indices"]),
         "fixed_indices": fixed,
         "kpoints": kpoint_mesh(cell, bool(metals)),
         "lattice": lattice,
         "gaps": gaps,
     }
-    if metals:
-        info["metal_indices"] = metals
-    return BuiltInterface(plates + packed, info)
+    return BuiltInterface(atoms, info)

@@ -7,11 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
+
+Boundary = Literal["isolated", "tin-foil"]
 
 
 class ModelError(ValueError):
@@ -32,6 +34,12 @@ class ModelFacts:
     :param reference: the data or method that the model was trained on.
     :param coulomb_cutoff: radius in Å at which an explicit Coulomb term is truncated; None where there is no such
         term, or where it is summed in full.
+    :param boundary: the condition at infinity that the electrostatics of a *film* has, in the cells of this package,
+        periodic in all directions: ``tin-foil`` for a plain 3D Ewald sum, ``isolated`` for one with slab correction,
+        for a 2D sum and for models without an Ewald sum. It decides how wide the dipole may be
+        (:mod:`..physics.expected`).
+    :param charges: fixed charges in e by element, of a classical model whose own charges make its dipole; None where
+        the dipole has electrons in it.
     """
 
     elements: tuple[str, ...]
@@ -42,6 +50,8 @@ class ModelFacts:
     licence: str = ""
     reference: str = ""
     coulomb_cutoff: float | None = None
+    boundary: Boundary = "isolated"
+    charges: dict[str, float] | None = None
 
     @property
     def receptive_field(self) -> float:

@@ -9,13 +9,18 @@ the field -n P / eps0 has <M_z^2> / (eps0 V kT) = chi / (1 + chi n) (Neumann, Mo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, toeplitz
 
 from .constants import BOLTZMANN, EPS0
 
+GRID = 0.05
+"""Å between points of :func:`truncated_film`: halving it changes the ratio by 1e-4."""
+LEAST_POINTS, MOST_POINTS = 50, 1500
 Moment = TypeVar("Moment", float, NDArray[np.float64])
 
 
@@ -83,6 +88,44 @@ def truncated(eps: float, d: float, s: float) -> float:
     susceptibility = _susceptibility(eps)
     kept = -math.expm1(-((math.pi * s / d) ** 2) / 4.0)
     return susceptibility / (1.0 + susceptibility * kept)
+
+
+def truncated_film(eps: float, d: float, interaction: Callable[[float], float], cutoff: float) -> float:
+    """Any Coulomb interaction v(r) that ends at a cutoff, in a film with sharp faces.
+
+    Two sheets of charge at a distance z interact as phi(z), the integral of 2 pi r v(r) from z to the cutoff. The
+    energy of a polarisation P(z) is then 1/2 P K P over eps0, with K(z) = -phi''(z) / (4 pi) = delta(z) - g(|z|) and
+    g(z) = -(z v(z))' / 2; the full interaction, z v(z) = 1, leaves delta alone. Linear response to a uniform field E is
+    P / chi + K P = eps0 E between the faces, and the ratio is the mean of P / (eps0 E). The equation is solved on a
+    grid.
+
+    :func:`truncated` is the estimate that P has the form of the wave k = pi/d. For s of d/8 and less its standard
+    deviation is that of this film within 5 %; for s = d/5 it is 8 % smaller, for s = d/3 16 % and for s = 2d/3 25 %.
+
+    :param eps: static relative permittivity, at least 1.
+    :param d: thickness in Å, positive.
+    :param interaction: v in 1/Å at r in Å, 1/r at small r, in units of q_i q_j / (4 pi eps0).
+    :param cutoff: in Å, positive.
+    :raises ValueError: if an argument is out of range, or the interaction lets the film polarise by itself.
+    """
+    if not (d > 0.0 and cutoff > 0.0):
+        raise ValueError(f"A thickness of {d} Å and a cutoff of {cutoff} Å must both be positive.")
+    susceptibility = _susceptibility(eps)
+    if susceptibility == 0.0:
+        return 0.0
+    points = min(MOST_POINTS, max(LEAST_POINTS, round(d / GRID)))
+    step = d / points
+    # g integrated over each cell of the grid is a difference of z v(z), which is 1 at z = 0 and 0 from the cutoff on.
+    edges = step * (np.arange(points + 1) - 0.5)
+    heights = np.array([1.0 if z <= 0.0 else z * interaction(z) if z < cutoff else 0.0 for z in edges])
+    missing = 0.5 * (heights[:-1] - heights[1:])
+    missing[0] *= 2.0  # the cell at z = 0 has two halves
+    stiffness = np.eye(points) * (1.0 + 1.0 / susceptibility) - toeplitz(missing)
+    try:
+        factor = cho_factor(stiffness)
+    except np.linalg.LinAlgError:
+        raise ValueError(f"With this interaction, a film of permittivity {eps} polarises by itself.") from None
+    return float(cho_solve(factor, np.ones(points)).mean())
 
 
 def sd_dipole(ratio: float, volume: float, kelvin: float) -> float:

@@ -13,14 +13,20 @@ n = 1 gives 1/eps_inf - 1/eps (:func:`.dielectric.screened_film`), eps_inf = 1 g
 n = 1 for an isolated film and for a film on a neutral metal with vacuum above. In an Ewald sum with tin-foil boundary
 and without slab correction no potential drops over the whole cell: n = 1 - d/L, where a metal that screens is not part
 of L. Between two metals without vacuum n is 0: the width is eps - 1 or so, large for good reasons, and tells nothing.
+
+A classical model's own charges make its dipole: eps_inf = 1. Where M is taken with other charges, all c times its own,
+the ratio is c^2 times that.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from . import dielectric
+from .dipoles import SCREENED_CHARGES
 from .missing_energy import EPS_INF
 from .statistics import Spread
 
@@ -29,6 +35,10 @@ Boundary = Literal["isolated", "tin-foil"]
 
 EPS = 78.0
 """Static permittivity of water at 298 K."""
+WATER = {"eps": EPS, "eps_inf": EPS_INF}
+"""What infos of older versions, all films of water, do not say."""
+ALIKE = 1e-3
+"""Relative difference up to which charges count as one multiple of others."""
 LEAST_VACUUM = 5.0
 """Å of vacuum below which there is none: a liquid's layers lie 3 Å apart."""
 
@@ -118,6 +128,115 @@ def expected_width(
         n, formula = 1.0 - share, f"tin-foil, d/L = {share:.3g}: depolarisation factor 1 - d/L"
     ratio = screened_ratio(eps, eps_inf, n)
     return Width(dielectric.sd_dipole(ratio, area * thickness, kelvin) / area, ratio, formula)
+
+
+def pair_width(
+    info: Mapping[str, Any],
+    facts: Mapping[str, Any] | None,
+    kelvin: float,
+    dipole_charges: Mapping[str, float] | None = None,
+) -> Width:
+    """The width that full electrostatics gives an interface, in the cell and with the boundary that a model's MD has.
+
+    What older interfaces do not say is filled in: permittivities are water's, the height of a film without a substrate
+    is thickness and vacuum. Where a height is missing still, the film counts as isolated, and ``formula`` says so.
+
+    A short-ranged model is compared with what it should do. A metal is taken off the tin-foil cell's height, unless the
+    model's charges are fixed: these do not screen. Substrates that are no metals count as vacuum: their electrons'
+    polarisability is left out, which matters with tin-foil alone. The slab correction of a film on a metal leaves
+    n = 1, as without the metal (:func:`.slab.slab_correction` takes the dipole of all charges of the cell).
+
+    :param info: of the interface, :class:`..interfaces.recipe.BuiltInterface`: ``area``, ``thickness``, and of
+        ``vacuum``, ``height``, ``metal_indices``, ``metal_thickness``, ``between_metals``, ``substrate_indices``,
+        ``solvent_indices``, ``charges``, ``eps`` and ``eps_inf`` what there is.
+    :param facts: of the model, :meth:`..mlips.family.ModelFacts.as_dict`; ``boundary`` and ``charges`` may be missing.
+        None for a trajectory that is imported, whose model nobody knows: an isolated film.
+    :param kelvin: temperature in K.
+    :param dipole_charges: charges (e, by element) with which M_z was taken in place of the interface's own, if any;
+        they matter to a model with fixed charges only.
+    :raises ValueError: as :func:`expected_width`.
+    """
+    known = facts or {}
+    own = known.get("charges")
+    eps, eps_inf = (info.get(key, WATER[key]) for key in ("eps", "eps_inf"))
+    scale = 1.0
+    if own:
+        used = _used_charges(info, dipole_charges)
+        found = _multiple(used, [float(charge) for charge in own.values()])
+        if found is None:
+            return Width(None, None, "no expectation: the charges of M_z are not a multiple of the model's own")
+        scale, eps_inf = found, 1.0
+    metal = 0.0 if own else _metal_thickness(info)
+    height, boundary = _height(info), known.get("boundary", "isolated")
+    note = ""
+    if boundary == "tin-foil" and (height is None or metal is None):
+        boundary, note = "isolated", " (the model's sum is tin-foil, but the interface does not tell its cell's height)"
+    width = expected_width(
+        info["area"],
+        info["thickness"],
+        kelvin,
+        geometry=_geometry(info),
+        boundary=boundary,
+        height=height,
+        metal=metal or 0.0,
+        eps=eps,
+        eps_inf=eps_inf,
+    )
+    if width.sd is None or width.ratio is None:
+        return width
+    if own:
+        note += f"; of the model's own charges (eps_inf = 1), times {scale:.4g}^2 for those of M_z"
+    return replace(width, sd=width.sd * abs(scale), ratio=width.ratio * scale**2, formula=width.formula + note)
+
+
+def _geometry(info: Mapping[str, Any]) -> Geometry:
+    """A liquid between two plates of which one at most is a metal is a film: vacuum is outside of them."""
+    metals = info.get("metal_indices")
+    if not metals:
+        return "film"
+    # Older infos: gaps of two plates, all of their atoms metal.
+    both = len(info.get("gaps", ())) == 2 and set(metals) == set(info.get("substrate_indices", ()))
+    return "confined" if info.get("between_metals", both) else "film on metal"
+
+
+def _height(info: Mapping[str, Any]) -> float | None:
+    """Of the cell in Å; None where older infos do not tell."""
+    if info.get("height") is not None:
+        return float(info["height"])
+    if info.get("substrate_indices") or info.get("vacuum") is None:
+        return None
+    return float(info["thickness"] + info["vacuum"])
+
+
+def _metal_thickness(info: Mapping[str, Any]) -> float | None:
+    """Å, 0 without a metal, None where older infos do not tell."""
+    found = info.get("metal_thickness") if info.get("metal_indices") else 0.0
+    return None if found is None else float(found)
+
+
+def _used_charges(info: Mapping[str, Any], table: Mapping[str, float] | None) -> list[float]:
+    """Charges of which M_z was made, e, in any order, as :func:`.dipoles.atom_charges` takes them."""
+    own = info.get("charges")
+    if table is None and own is not None:
+        return [float(own[index]) for index in info.get("solvent_indices", range(len(own)))]
+    return [float(charge) for charge in (SCREENED_CHARGES if table is None else table).values()]
+
+
+def _multiple(used: list[float], own: list[float]) -> float | None:
+    """The c for which every value of ``used`` is c times one of ``own``; None where there is none, or more than one.
+
+    Elements are not compared: an interface's info names charges by atom, and not what the atoms are. It suffices where
+    the values say it, as water's do.
+    """
+    ours, theirs = ({value for value in values if value != 0.0} for values in (used, own))
+    if not ours:
+        return None
+    found: list[float] = []
+    for ratio in (max(ours, key=abs) / charge for charge in theirs):
+        fits = all(any(math.isclose(value, ratio * charge, rel_tol=ALIKE) for charge in theirs) for value in ours)
+        if fits and not any(math.isclose(ratio, other, rel_tol=ALIKE) for other in found):
+            found.append(ratio)
+    return found[0] if len(found) == 1 else None
 
 
 def _filled(thickness: float, height: float | None, metal: float) -> float:

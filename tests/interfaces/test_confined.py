@@ -14,6 +14,7 @@ from aiida_falsemetal.interfaces.measure import OVERLAP, problems
 from aiida_falsemetal.interfaces.recipe import BuiltInterface, InterfaceError
 from aiida_falsemetal.interfaces.solvents import solvent
 from aiida_falsemetal.interfaces.substrates import substrate, surface_cell
+from aiida_falsemetal.physics.expected import pair_width
 
 RECIPE = ConfinedRecipe()
 EXAMPLES = ConfinedRecipe.examples()
@@ -136,3 +137,16 @@ def test_mirrored_keeps_distances() -> None:
     assert np.all(np.diff(turned.positions[:, 2]) > 0) and turned.positions[0, 2] == 0.0
     ours, theirs = (np.sort(neighbor_list("d", atoms, 4.0)) for atoms in (plate, turned))
     assert np.allclose(ours, theirs)
+
+
+def test_two_metals_and_one() -> None:
+    """Between two metals the dipole is short-circuited, and no width is expected; with one it is a film on a metal."""
+    given = {"substrate": "Cu(111)", "layers": 3, "cell": "hexagonal", "repeat": (4, 4), "molecules": 25}
+    both, one = (RECIPE.build(ConfinedParameters(**given, **more)).info for more in ({}, {"second": "h-BN"}))
+    layer = 3.615 / 3**0.5
+    assert (both["between_metals"], one["between_metals"]) == (True, False)
+    assert both["metal_thickness"] == pytest.approx(2 * one["metal_thickness"]) == pytest.approx(4 * layer, rel=2e-3)
+    assert pair_width(both, None, 300.0).ratio is None
+    assert pair_width(one, {"boundary": "isolated"}, 300.0).ratio == pytest.approx(1 / 1.78 - 1 / 78)
+    # Of an older version, which did not say so.
+    assert pair_width({key: both[key] for key in both if key != "between_metals"}, None, 300.0).ratio is None

@@ -115,6 +115,14 @@ def assert_sound(case: Case, interface: BuiltInterface) -> None:
     assert info["area"] == pytest.approx(np.linalg.det(cell[:2, :2]))
     assert z.min() >= 0.0 and z.max() <= cell[2, 2]
     assert cell[2, 2] - np.ptp(z) >= info["vacuum"] - 1e-6 and info["vacuum"] >= 10.0
+    assert info["height"] == pytest.approx(cell[2, 2])
+    # Metals: how thick, and whether the liquid is between two of them.
+    metals, middle = info.get("metal_indices", []), z[info["solvent_indices"]].mean()
+    assert ("metal_thickness" in info) == ("between_metals" in info) == bool(metals)
+    if metals:
+        below, above = (z[metals][z[metals] < middle], z[metals][z[metals] > middle])
+        assert info["between_metals"] == bool(len(below) and len(above))
+        assert info["metal_thickness"] == pytest.approx(sum(np.ptp(part) for part in (below, above) if len(part)))
     # Order: substrate, solvent in the order of its symbols, ions; every atom is of one of them.
     substrate, liquid = info["substrate_indices"], info["solvent_indices"]
     assert substrate + liquid == list(range(len(atoms)))

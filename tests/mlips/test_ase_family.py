@@ -56,8 +56,19 @@ def test_facts_are_those_that_were_stated() -> None:
         "licence": "",
         "reference": "",
         "coulomb_cutoff": 9.0,
+        "boundary": "isolated",
+        "charges": None,
         "receptive_field": 21.0,
     }
+
+
+def test_a_full_sum_is_tin_foil_unless_it_is_said() -> None:
+    """Cells are periodic in all directions."""
+    full = {**FACTS, "long_ranged": True}
+    assert FAMILY.inspect(NOWHERE, given(facts=full)).boundary == "tin-foil"
+    assert FAMILY.inspect(NOWHERE, given(facts={**full, "boundary": "isolated"})).boundary == "isolated"
+    fixed = FAMILY.inspect(NOWHERE, given(facts={**full, "charges": {"O": -0.82, "H": 0.41}}))
+    assert fixed.charges == {"O": -0.82, "H": 0.41}
 
 
 def test_energy_is_that_of_the_calculator_itself() -> None:
@@ -170,6 +181,10 @@ def test_facts_that_are_missing_are_asked_for(key: str) -> None:
         ({"coulomb_cutoff": 0}, "coulomb_cutoff of .* must be a length in Å"),
         ({"coulomb_cutoff": 12.0, "long_ranged": True}, "say `long_ranged: false`"),
         ({"range": 3}, "have no 'range'"),
+        ({"boundary": "2D"}, "boundary of .* must be `isolated` or `tin-foil`, not '2D'"),
+        ({"charges": {"O": -0.82}}, "charges of .* must be a number"),
+        ({"charges": {"O": "-0.82", "H": 0.41}}, "charges of .* must be a number"),
+        ({"charges": [-0.82, 0.41]}, "charges of .* must be a number"),
     ],
 )
 def test_facts_that_are_wrong_are_refused(change: dict[str, Any], text: str) -> None:

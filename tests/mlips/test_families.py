@@ -152,7 +152,7 @@ def test_so3krates_without_coulomb_and_with_ewald(tmp_path: Path) -> None:
     plain = family.inspect(saved(tmp_path / "a.model", TinySo3(electrostatic_energy_bool=False)), {})
     assert (plain.long_ranged, plain.coulomb_cutoff, plain.receptive_field) == (False, None, 9.0)
     ewald = family.inspect(saved(tmp_path / "b.model", TinySo3(use_pme=True)), {})
-    assert (ewald.long_ranged, ewald.coulomb_cutoff) == (True, None)
+    assert (ewald.long_ranged, ewald.coulomb_cutoff, ewald.boundary) == (True, None, "tin-foil")
 
 
 @pytest.mark.parametrize("value", [None, "12", True, 3.0, 1e6, float("nan")])
@@ -345,7 +345,8 @@ def test_aimnet_is_long_ranged_only_with_a_full_sum(
 ) -> None:
     path = saved(tmp_path / "a.pt", {**AIMNET, "coulomb_mode": mode})
     facts = load_family("aimnet").inspect(path, kwargs)
-    assert facts == ModelFacts(("H", "O"), 5.0, 3, long_ranged, "float32", coulomb_cutoff=coulomb)
+    boundary: Any = "tin-foil" if long_ranged else "isolated"
+    assert facts == ModelFacts(("H", "O"), 5.0, 3, long_ranged, "float32", coulomb_cutoff=coulomb, boundary=boundary)
     assert facts.receptive_field == 15.0 + (coulomb or 0.0)
 
 

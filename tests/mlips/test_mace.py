@@ -19,6 +19,7 @@ from aiida_falsemetal.mlips.catalogue import model_path, presets
 from aiida_falsemetal.mlips.families.mace_ewald import EwaldBaseline
 from aiida_falsemetal.mlips.family import ModelError
 from aiida_falsemetal.mlips.registry import load_family
+from aiida_falsemetal.physics.constants import EPS0
 
 from .gradient import slopes
 from .test_openmm import coulomb, two_waters
@@ -57,6 +58,49 @@ def test_facts(name: str, long_ranged: bool) -> None:
     assert facts.long_ranged is long_ranged
     assert facts.precision == "float32"
     assert facts.as_dict()["receptive_field"] == RECEPTIVE_FIELD
+
+
+def test_boundary_of_the_long_ranged_twin_is_that_of_its_sum() -> None:
+    family, path, kwargs = load_family("mace_ewald"), model_path(presets()["twin-lr"]), presets()["twin-lr"].kwargs
+    assert family.inspect(path, kwargs).boundary == "isolated"
+    assert family.inspect(path, {**kwargs, "slab_correction": False}).boundary == "tin-foil"
+    assert family.inspect(path, kwargs).charges is None
+    assert load_family("mace").inspect(model_path(presets()["twin-sr"]), {}).boundary == "isolated"
+
+
+def test_sum_of_polar_mace_is_tin_foil_in_a_periodic_cell() -> None:
+    """What `boundary_of` says of graph_longrange. With open z a film's energy does not depend on the cell's height; in
+    a cell that is periodic along z too, as ours, it is lower by M_z^2 / (2 eps0 V)."""
+    module = pytest.importorskip("graph_longrange.energy")
+    from graph_longrange.kspace import compute_k_vectors_flat
+
+    atoms = film(8)
+    charges = np.where(atoms.numbers == 8, -0.82, 0.41)
+    block = module.GTOElectrostaticEnergy(density_max_l=0, density_smearing_width=1.5, kspace_cutoff=5.0).double()
+
+    def energy(height: float, along_z: bool) -> float:
+        cell = torch.tensor(np.diag([*atoms.cell.lengths()[:2], height]))[None]
+        k, square, batch, zero = compute_k_vectors_flat(5.0, cell, 2 * np.pi * torch.linalg.inv(cell).transpose(1, 2))
+        found = block(
+            k.double(),
+            square.double(),
+            batch,
+            zero,
+            source_feats=torch.tensor(charges)[:, None, None],
+            node_positions=torch.tensor(atoms.positions),
+            batch=torch.zeros(len(atoms), dtype=torch.int64),
+            volume=torch.linalg.det(cell),
+            pbc=torch.tensor([[True, True, along_z]]),
+        )
+        return float(found[0])
+
+    moment = float(charges @ atoms.positions[:, 2])
+    area = float(np.prod(atoms.cell.lengths()[:2]))
+    assert energy(30.0, False) == pytest.approx(energy(60.0, False), abs=1e-4)
+    for height in (30.0, 60.0):
+        missing = moment**2 / (2 * EPS0 * area * height)
+        assert missing > 0.002  # far above the tolerance
+        assert energy(height, False) - energy(height, True) == pytest.approx(missing, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", TWINS)

@@ -119,6 +119,14 @@ def test_facts_and_their_errors(tmp_path: Path) -> None:
     facts = family.inspect(FILE, {"electrostatics": "truncated"})
     assert (facts.elements, facts.long_ranged, facts.cutoff, facts.layers) == (("H", "O"), False, 6.0, 1)
     assert family.inspect(FILE, {"electrostatics": "pme"}).long_ranged
+    for electrostatics, slab, boundary in (
+        ("pme", True, "isolated"),
+        ("pme", False, "tin-foil"),
+        ("truncated", True, "isolated"),
+        ("truncated", False, "isolated"),
+    ):
+        facts = family.inspect(FILE, {"electrostatics": electrostatics, "slab_correction": slab})
+        assert (facts.boundary, facts.charges) == (boundary, {"O": -0.82, "H": 0.41})
     broken = tmp_path / "broken.xml"
     broken.write_text(FILE.read_text()[:300])
     for path, kwargs, text in (

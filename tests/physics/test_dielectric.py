@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from aiida_falsemetal.physics import constants, dielectric
+from aiida_falsemetal.physics import bulk, constants, dielectric
 from aiida_falsemetal.physics.gaplaw import INTERCEPT
 
 EPS = 78.0
@@ -131,3 +133,68 @@ def test_nonsense_is_refused(wrong: object) -> None:
     assert callable(wrong)
     with pytest.raises(ValueError, match=r"."):
         wrong()
+
+
+# --- a film with sharp faces, any truncation ---
+
+
+def erfc_over_r(s: float) -> Callable[[float], float]:
+    return lambda r: math.erfc(r / s) / r if r > 0.0 else math.inf
+
+
+@pytest.mark.parametrize("d", [3.0, 12.0, 40.0])
+def test_an_interaction_that_ends_outside_of_the_film_is_full(d: float) -> None:
+    found = dielectric.truncated_film(EPS, d, lambda r: 1.0 / r if r > 0.0 else math.inf, 10.0 * d)
+    assert found == pytest.approx(dielectric.isolated_film(EPS))
+
+
+def test_a_thick_film_is_a_bulk_without_field() -> None:
+    """Faces cost a length of sqrt(chi) s, so the ceiling of eps - 1 is approached as 1/d."""
+    lost = [EPS - 1.0 - dielectric.truncated_film(EPS, d, bulk.shifted_force(6.0, 0.2), 6.0) for d in (400.0, 800.0)]
+    assert lost[0] < 0.1 * EPS
+    assert lost[0] / lost[1] == pytest.approx(2.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("s", "d", "above"), [(3.0, 25.0, 1.01), (3.0, 38.0, 0.97), (5.0, 25.0, 1.09), (8.0, 25.0, 1.19), (8.0, 12.0, 1.34)]
+)
+def test_wave_of_pi_over_d_is_an_estimate(s: float, d: float, above: float) -> None:
+    """Standard deviation of the film over that of the wave; the table's formula is good where s is small against d."""
+    film = dielectric.truncated_film(EPS, d, erfc_over_r(s), 6.0 * s)
+    assert math.sqrt(film / dielectric.truncated(EPS, d, s)) == pytest.approx(above, abs=0.005)
+
+
+def test_film_by_the_energy_of_its_modes() -> None:
+    """The same operator in another basis: cosines, whose matrix elements follow from the Fourier transform of K, by
+    quadrature over k. K's transform is the share kept, :func:`bulk.kept_by_erfc`."""
+    s, d, chi = 5.0, 12.0, EPS - 1.0
+    k = np.linspace(1e-4, 60.0, 400_001)
+    orders = np.arange(0, 60, 2)  # odd ones have no mean
+
+    def transform(m: int) -> NDArray[np.float64]:
+        """Of cos(m pi z / d) on -d/2 to d/2."""
+        q = m * np.pi / d
+        return 0.5 * d * (np.sinc((k - q) * d / (2 * np.pi)) + np.sinc((k + q) * d / (2 * np.pi)))
+
+    waves = np.array([transform(int(m)) for m in orders])
+    lost = np.exp(-((k * s) ** 2) / 4.0)  # 1 less the share kept: K = 1 - lost
+    overlap = (waves * lost) @ waves.T * (k[1] - k[0]) / np.pi
+    norms = np.where(orders == 0, d, d / 2.0)
+    stiffness = np.diag(norms * (1.0 + 1.0 / chi)) - overlap
+    mean = np.zeros(len(orders))
+    mean[0] = d
+    ratio = float(mean @ np.linalg.solve(stiffness, mean)) / d
+    assert dielectric.truncated_film(EPS, d, erfc_over_r(s), 6.0 * s) == pytest.approx(ratio, rel=2e-3)
+
+
+def test_film_of_no_susceptibility_and_nonsense() -> None:
+    force = bulk.shifted_force(6.0, 0.2)
+    assert dielectric.truncated_film(1.0, 10.0, force, 6.0) == 0.0
+    for arguments, message in (
+        ((EPS, 0.0, force, 6.0), "positive"),
+        ((EPS, 10.0, force, 0.0), "positive"),
+        ((0.5, 10.0, force, 6.0), "below 1"),
+        ((EPS, 10.0, lambda r: 1.0 / r - 2.0 if r > 0.0 else math.inf, 6.0), "by itself"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dielectric.truncated_film(*arguments)

@@ -41,6 +41,7 @@ class AimnetFamily(Family):
             long_ranged=full,
             precision="float32",
             coulomb_cutoff=float(options["coulomb_cutoff"]) if charged and not full else None,
+            boundary="tin-foil" if full else "isolated",  # see the module
         )
 
     def calculator(self, path: Path, kwargs: dict[str, Any], atoms: Atoms) -> Calculator:

@@ -10,8 +10,10 @@ Such a model's facts cannot be read from it; whoever names it states them. In a 
         kwargs: {model: "{file}", device: cpu}          # {file} becomes the path of `file`
         facts: {elements: [H, O], cutoff: 6.0, layers: 5, long_ranged: false}
 
-``facts`` may also have ``coulomb_cutoff`` and ``precision``. Only subclasses of ASE's calculator are ever called, and
-their class methods (``module:Class.method``).
+``facts`` may also have ``coulomb_cutoff``, ``precision``, ``boundary`` (``isolated`` or ``tin-foil``; of a long-ranged
+model ``tin-foil`` unless it is said, for the cells are periodic in all directions) and ``charges`` (e by element, of a
+classical model whose fixed charges make its dipole), see :class:`..family.ModelFacts`. Only subclasses of ASE's
+calculator are ever called, and their class methods (``module:Class.method``).
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from ._tools import quietly
 FORM = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)?", re.ASCII)
 PLACE = "{file}"
 EXAMPLE = "facts: {elements: [H, O], cutoff: 6.0, layers: 2, long_ranged: false}"
+OPTIONAL = ("coulomb_cutoff", "precision", "boundary", "charges")
 NEEDED = ("elements", "cutoff", "layers", "long_ranged")
 
 
@@ -79,7 +82,7 @@ class AseFamily(Family):
             raise ModelError(f"kwargs must be the keyword arguments of {name}, not {inner!r}.")
         if not isinstance(facts, dict):
             raise ModelError(f"facts of {name} are missing, and cannot be read from it; state them, as in `{EXAMPLE}`.")
-        for key in sorted(set(facts) - {*NEEDED, "coulomb_cutoff", "precision"}):
+        for key in sorted(set(facts) - {*NEEDED, *OPTIONAL}):
             raise ModelError(f"facts of {name} have no {key!r}; state {', '.join(NEEDED)}.")
         for key in NEEDED:
             if key not in facts:
@@ -123,6 +126,9 @@ def _checked(name: str, facts: dict[str, Any]) -> ModelFacts:
     coulomb = facts.get("coulomb_cutoff")
     if coulomb is not None and long_ranged:
         raise ModelError(f"{name} has a coulomb_cutoff, so its electrostatics ends there; say `long_ranged: false`.")
+    boundary = facts.get("boundary", "tin-foil" if long_ranged else "isolated")
+    if boundary not in ("isolated", "tin-foil"):
+        raise ModelError(f"boundary of {name} must be `isolated` or `tin-foil`, not {boundary!r}.")
     return ModelFacts(
         elements=tuple(sorted(set(elements))),
         cutoff=float(facts["cutoff"]),
@@ -130,7 +136,18 @@ def _checked(name: str, facts: dict[str, Any]) -> ModelFacts:
         long_ranged=long_ranged,
         precision=str(facts.get("precision", "")),
         coulomb_cutoff=None if coulomb is None else float(coulomb),
+        boundary=boundary,
+        charges=_charges(name, elements, facts.get("charges")),
     )
+
+
+def _charges(name: str, elements: Any, given: Any) -> dict[str, float] | None:
+    """``charges`` with every value of the right kind."""
+    if given is None:
+        return None
+    if not isinstance(given, dict) or set(given) != set(elements) or not all(map(_is_number, given.values())):
+        raise ModelError(f"charges of {name} must be a number (e) for each of its elements, as {{O: -0.82, H: 0.41}}.")
+    return {element: float(charge) for element, charge in given.items()}
 
 
 def _is_number(value: Any) -> bool:

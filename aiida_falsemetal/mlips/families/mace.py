@@ -14,7 +14,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
 
-from ..family import Family, ModelError, ModelFacts
+from ..family import Boundary, Family, ModelError, ModelFacts
 from ._tools import download, load_checkpoint, precision, quietly, repeatable
 
 LONG_RANGED_CLASSES = ("PolarMACE", "MACELES")
@@ -69,15 +69,31 @@ def load_model(path: Path) -> Any:
     return model
 
 
+def boundary_of(long_ranged: bool) -> Boundary:
+    """Boundary of the electrostatics in the cells of this package, which are periodic in all directions.
+
+    Read in the packages. PolarMACE (mace-torch 0.3.16) sums with graph_longrange 0.4.0, which leaves k = 0 out
+    (``k_factor_coulomb`` in ``_pbc_energy_batch``, energy.py). It has the slab correction of Yeh and Berkowitz, and
+    applies it only where ``pbc`` is (True, True, False); features.py does the same with the potentials that the charges
+    depend on. (tests/mlips/test_mace.py measures it.) MACELES: ``compute_potential_triclinic`` of les (module/ewald.py)
+    sums over ``k_sq > 0`` and corrects nothing. Both are tin-foil.
+
+    A film on a metal in the same cell is summed in the same way. Its atoms have learnt charges, and may screen.
+    """
+    return "tin-foil" if long_ranged else "isolated"
+
+
 def read_facts(path: Path) -> ModelFacts:
     """Cutoff, layers, elements, range and precision as the file itself states them."""
     model = load_model(path)
+    long_ranged = type(model).__name__ in LONG_RANGED_CLASSES
     return ModelFacts(
         elements=tuple(sorted(chemical_symbols[int(z)] for z in model.atomic_numbers)),
         cutoff=float(model.r_max),
         layers=int(model.num_interactions),
-        long_ranged=type(model).__name__ in LONG_RANGED_CLASSES,
+        long_ranged=long_ranged,
         precision=precision(model),
+        boundary=boundary_of(long_ranged),
     )
 
 

@@ -1,12 +1,16 @@
 """Short-ranged MACE on top of a fixed-charge Ewald baseline: explicit long-ranged electrostatics that cannot run away.
 
 E = E_MACE + E_baseline. The baseline is the Ewald sum (torch-pme, reciprocal space only) of Gaussian charges of width
-``smearing``; MACE has learnt what is left of the labels, which is short-ranged. Films get the slab correction.
+``smearing``; MACE has learnt what is left of the labels, which is short-ranged. Films get the slab correction unless
+``slab_correction`` is false; a film on a metal, with vacuum above, is one of them. The metal has no charges here, so it
+screens nothing, and need not: the correction takes away what the images do, and the depolarising field that is left is
+the same with a neutral metal and without.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +42,9 @@ class MaceEwaldFamily(Family):
         missing = sorted(set(facts.elements) - set(kwargs["charges"]))
         if missing:
             raise ModelError(f"charges has no entry for {missing[0]}; give one for every element of the model.")
-        return ModelFacts(facts.elements, facts.cutoff, facts.layers, True, facts.precision)
+        return replace(
+            facts, long_ranged=True, boundary="isolated" if kwargs.get("slab_correction", True) else "tin-foil"
+        )
 
     def calculator(self, path: Path, kwargs: dict[str, Any], atoms: Atoms) -> Calculator:
         """See :meth:`Family.calculator`."""

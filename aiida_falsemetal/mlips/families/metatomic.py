@@ -92,6 +92,8 @@ def _facts(model: Any, path: Path) -> ModelFacts:
         layers=1 if math.isinf(reach) else max(1, round(reach / cutoff)),
         long_ranged=full,
         precision=str(said.dtype),
+        # The cell is periodic in all directions, and nobody corrects the sum for a film.
+        boundary="tin-foil" if full else "isolated",
     )
 
 

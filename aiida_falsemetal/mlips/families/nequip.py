@@ -115,6 +115,8 @@ class NequipFamily(Family):
             layers=int(stated),
             long_ranged=long_ranged,
             precision=said.get("model_dtype", ""),
+            # The cell is periodic in all directions, and nobody corrects the sum for a film.
+            boundary="tin-foil" if long_ranged else "isolated",
         )
 
     def _made(self, path: Path, make: Any) -> Any:

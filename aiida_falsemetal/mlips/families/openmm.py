@@ -2,7 +2,9 @@
 
 The file is an OpenMM ForceField XML. ``electrostatics`` is ``pme`` (full particle-mesh Ewald, the negative control) or
 ``truncated`` (damped shifted force of Fennell and Gezelter, J. Chem. Phys. 124, 234104 (2006): nothing beyond
-``cutoff``; the positive control). Small cells are tiled laterally, so that a cutoff may exceed half of the cell.
+``cutoff``; the positive control). The mesh sum has tin-foil boundary; a film in a cell with vacuum gets the slab
+correction (:func:`..physics.slab.is_film`) unless ``slab_correction`` is false. Small cells are tiled laterally, so
+that a cutoff may exceed half of the cell.
 """
 
 from __future__ import annotations
@@ -62,6 +64,8 @@ class OpenmmFamily(Family):
             long_ranged=not truncated,
             precision="mixed",
             coulomb_cutoff=float(options["cutoff"]) if truncated else None,
+            boundary="isolated" if truncated or options["slab_correction"] else "tin-foil",
+            charges=_charges_by_element(root),
         )
 
     def calculator(self, path: Path, kwargs: dict[str, Any], atoms: Atoms) -> Calculator:
@@ -128,6 +132,17 @@ class OpenmmCalculator(Calculator):
             extra_energy, extra_forces = slab_correction(positions, self.charges, self.volume)
             energy, forces = energy + extra_energy, forces + extra_forces
         self.results = {"energy": energy, "forces": forces}
+
+
+def _charges_by_element(root: ElementTree.Element) -> dict[str, float] | None:
+    """Charges (e) by element, as the file has them by type; None where two types of an element differ."""
+    element = {kind.get("name"): kind.get("element", "") for kind in root.iter("Type")}
+    found: dict[str, float] = {}
+    for atom in root.findall("NonbondedForce/Atom"):
+        symbol, charge = element.get(atom.get("type"), ""), float(atom.get("charge", "nan"))
+        if found.setdefault(symbol, charge) != charge:
+            return None
+    return found if set(found) == set(element.values()) else None
 
 
 def _create_system(

@@ -101,6 +101,8 @@ def _facts(model: Any, options: dict[str, Any], path: Path) -> ModelFacts:
         long_ranged=full,
         precision=str(options.get("default_dtype", precision(model))),
         coulomb_cutoff=float(options["r_max_lr"]) if electrostatic and not full else None,
+        # The cell is periodic in all directions, and nobody corrects the sum for a film.
+        boundary="tin-foil" if full else "isolated",
     )
 
 
