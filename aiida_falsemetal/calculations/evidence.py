@@ -13,19 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..physics import dielectric, gapmodel, missing_energy, mlpeg, statistics
+from ..physics import gapmodel, missing_energy, mlpeg, statistics
 from ..physics import series as pooling
 from ..physics.bound import fraction_bound
-from ..physics.expected import Ratio
+from ..physics.expected import Ratio, pair_width, width_ratio
 from ..physics.mover import pool_fractions, weighted_mean
 from ..physics.series import Fraction, Pooled
 from ..physics.verdict import Evidence, Thresholds, judge
 
 Array = NDArray[np.float64]
 
-WATER = {"eps": 78.0, "eps_inf": missing_energy.EPS_INF}
-"""Static and optical permittivity of water at 298 K (PHYSICS.md, section 3: 1/eps_inf - 1/eps is about 0.54): what the
-infos of older versions, all films of water, do not say."""
 PRECISION = 0.1
 """Relative half-width of the spread's interval that ``more_ps`` is for: 200 independent samples."""
 LEAST_SAMPLES = 10
@@ -79,10 +76,10 @@ def summarize(seeds: Sequence[Seed], geometry: Mapping[str, Any], given: Mapping
 
     :param geometry: the interface's info: ``area`` (Å^2), ``thickness`` (Å), ``eps``, ``eps_inf``.
     :param given: ``temperature`` (K), ``equilibration`` (ps, or ``auto``), ``precision`` (of the spread, for
-        ``more_ps``), ``facts`` (of the MLIP, or None), ``acceptable``, ``confidence`` and ``rhat``
-        (:class:`..physics.verdict.Thresholds`), ``reference`` (the metallized fraction of the reference pair with
-        ``name``, ``value``, ``low``, ``high``, ``least``, ``most`` and ``n_eff``, or None), ``missing`` (a sentence on
-        every seed that left nothing to judge).
+        ``more_ps``), ``facts`` (of the MLIP, or None), ``dipole_charges`` (of the MD, or None), ``acceptable``,
+        ``confidence`` and ``rhat`` (:class:`..physics.verdict.Thresholds`), ``reference`` (the metallized fraction of
+        the reference pair with ``name``, ``value``, ``low``, ``high``, ``least``, ``most`` and ``n_eff``, or None),
+        ``missing`` (a sentence on every seed that left nothing to judge).
     :raises ValueError: if the seeds' series are not sampled at one interval.
     """
     limits = Thresholds(given["acceptable"], given["confidence"], given["rhat"])
@@ -168,12 +165,12 @@ def dipole_statistics(
 
     :param series: M_z/A of the seeds that have enough samples, equilibrated; ``pooled`` is theirs.
     """
-    expected, formula = expected_width(geometry, given.get("facts"), given["temperature"])
+    width = pair_width(geometry, given.get("facts"), given["temperature"], given.get("dipole_charges"))
     found: dict[str, Any] = {
         **dict.fromkeys(SPREAD_KEYS),
         "disagreeing": [],
-        "expected_sd_Mz_per_area": expected,
-        "expected_formula": formula,
+        "expected_sd_Mz_per_area": width.sd,
+        "expected_formula": width.formula,
         "sampled_ps": 0.0,
     }
     everything = [seed.moment for seed in seeds if seed.moment is not None and len(seed.moment)]
@@ -187,32 +184,17 @@ def dipole_statistics(
     beyond = pooling.fraction_outside(series, confidence=given["confidence"])
     more = pooling.more_for_sd(pooled, given.get("precision") or PRECISION, interval, given["confidence"])
     spread, agreed = pooled.spread, pooling.agreement(series)
-    ratio = [value / expected if expected else None for value in (spread.value, spread.low, spread.high)]
+    ratio = width_ratio(spread, width)
     numbers = (
         *(spread.value, spread.low, spread.high, spread.n_eff, spread.correlation_samples * interval),
         *(pooled.mean, pooled.mean_low, pooled.mean_high),
-        *ratio,
+        *((None, None, None) if ratio is None else (ratio.value, ratio.low, ratio.high)),
         *(beyond.value, beyond.low, beyond.high),
         *(more.amount, more.low, more.high, found["mlpeg_sigma"], found["mlpeg_fraction"]),
         *(agreed.rhat, agreed.p_mean, agreed.p_sd),
     )
     found.update((key, _number(value)) for key, value in zip(SPREAD_KEYS, numbers, strict=True))
     return {**found, "disagreeing": list(agreed.disagreeing), "sampled_ps": sum(len(x) - 1 for x in series) * interval}
-
-
-def expected_width(
-    geometry: Mapping[str, Any], facts: Mapping[str, Any] | None, temperature: float
-) -> tuple[float | None, str]:
-    """Standard deviation of the screened M_z/A (e/Å) with full electrostatics, or None, and the formula or the reason.
-
-    :return: None for a film whose dipoles do not turn in picoseconds, as ice's: linear response has no width for it.
-    """
-    eps, eps_inf = (geometry.get(key, WATER[key]) for key in ("eps", "eps_inf"))
-    if eps is None:
-        return None, "no expectation"
-    ratio = dielectric.screened_film(eps, eps_inf)
-    volume = geometry["area"] * geometry["thickness"]
-    return float(dielectric.sd_dipole(ratio, volume, temperature) / geometry["area"]), "isolated film"
 
 
 def _interval(seeds: Sequence[Seed]) -> float:
@@ -243,7 +225,7 @@ def missing_energy_test(results: Sequence[Mapping[str, Any]], geometry: Mapping[
     :param results: every frame's result; those of older versions lack ``energy_mlip``.
     """
     volume = geometry["area"] * geometry["thickness"]
-    eps_inf = geometry.get("eps_inf", WATER["eps_inf"])
+    eps_inf = geometry.get("eps_inf", missing_energy.EPS_INF)
     found = missing_energy.of_frames(results, volume, eps_inf)
     return {
         "missing_energy_slope": found.slope,

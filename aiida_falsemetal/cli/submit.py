@@ -95,7 +95,19 @@ def screen_builder(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
     builders = {
         f"{number:04d}": pair_builder(campaign, pair, model) for number, (pair, model) in enumerate(missing, start=1)
     }
-    return WorkflowFactory("falsemetal.screen").get_builder_from_protocol(campaign.model_dump(mode="json"), builders)
+    from ..workflows.pair import pairs_at_once
+    from ..workflows.screen import MAX_PAIRS
+
+    return WorkflowFactory("falsemetal.screen").get_builder_from_protocol(
+        campaign.model_dump(mode="json"), builders, min(MAX_PAIRS, pairs_at_once(worker_room()))
+    )
+
+
+def worker_room() -> int:
+    """How many processes one worker of the profile's daemon takes."""
+    from aiida.manage.configuration import get_config_option
+
+    return int(get_config_option("daemon.worker_process_slots"))
 
 
 def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:

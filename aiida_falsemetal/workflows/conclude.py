@@ -20,7 +20,7 @@ from .pair import GROUP_PREFIX, PairWorkChain
 
 CELL, LAW = "cell", "law"
 """Extra ``falsemetal_kind`` of the nodes made here."""
-MD_KEYS = ("temperature", "precision")
+MD_KEYS = ("temperature", "precision", "dipole_charges")
 
 
 @dataclass(frozen=True)

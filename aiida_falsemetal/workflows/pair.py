@@ -34,8 +34,18 @@ OWN = ("recipe", "mlip", "md_code", "md_options")
 """Inputs of a pair that runs its MD."""
 GIVEN = ("trajectory", "series", "interface", "interface_info")
 """Inputs in their place, see :func:`..calculations.imported.describe_trajectory`; also names of outputs."""
+GAPS_AT_ONCE = 8
+"""Gaps of one pair under way at once. Each is a chain of processes that wait for each other, and a daemon's worker
+takes a limited number of processes: full of those that wait, it would wait for ever (see :func:`pairs_at_once`)."""
+GAP_DEPTH = 4
+"""Processes of one gap under way at once: GapWorkChain, that of the stripped solvent, PwBaseWorkChain, its job."""
 PLAN = ("precision", "max_steps")
 """Settings in ``md`` that are not the driver's."""
+
+
+def pairs_at_once(room: int) -> int:
+    """How many pairs can be under way without filling a worker that takes ``room`` processes; at least 1."""
+    return max(1, (room - 1) // (1 + GAPS_AT_ONCE * GAP_DEPTH))
 
 
 def validate_inputs(inputs: Any, _: object) -> str | None:
@@ -108,7 +118,11 @@ class PairWorkChain(WorkChain):
             if_(cls.is_given)(cls.take_given).else_(
                 cls.build, while_(cls.md_goes_on)(cls.run_md, cls.inspect_md), cls.take_md
             ),
-            if_(cls.has_trajectory)(cls.select, cls.run_gaps, while_(cls.frames_go_on)(cls.draw, cls.run_gaps)),
+            if_(cls.has_trajectory)(
+                cls.select,
+                while_(cls.frames_wait)(cls.run_gaps),
+                while_(cls.frames_go_on)(cls.draw, while_(cls.frames_wait)(cls.run_gaps)),
+            ),
             cls.conclude,
         )
         spec.output("interface", valid_type=orm.StructureData)
@@ -368,11 +382,16 @@ class PairWorkChain(WorkChain):
         self.ctx.records = {key[7:]: chosen[key] for key in chosen if key.startswith("record_")}
         self.ctx.batches = {**self.ctx.batches, **{key: chosen[key] for key in chosen if key.startswith("batch_")}}
 
+    def frames_wait(self) -> bool:
+        """Whether a chosen frame waits for its gap."""
+        return bool(self.ctx.frames)
+
     def run_gaps(self) -> ToContext:
-        """Submit a gap for every frame that waits; the slots decide how many run at once."""
+        """Submit the next gaps, ``GAPS_AT_ONCE`` at most; the slots decide how many run at once."""
         submitted = {}
         substrate = {"substrate": orm.List(self._metal())} if self._metal() else {}
-        for key, frame in sorted(self.ctx.frames.items()):
+        waiting = sorted(self.ctx.frames.items())
+        for key, frame in waiting[:GAPS_AT_ONCE]:
             settings = self.inputs.gap.get_dict()
             inputs = {
                 "structure": frame,
@@ -387,7 +406,7 @@ class PairWorkChain(WorkChain):
             }
             submitted[f"gap_{key}"] = self.submit(GapWorkChain, **inputs)
         self.ctx.gaps = [*self.ctx.gaps, *submitted]
-        self.ctx.frames = {}
+        self.ctx.frames = dict(waiting[GAPS_AT_ONCE:])
         return ToContext(**submitted)
 
     def frames_go_on(self) -> bool:
@@ -431,6 +450,7 @@ class PairWorkChain(WorkChain):
         parameters = {
             "temperature": md["temperature"],
             "precision": md.get("precision"),
+            "dipole_charges": md.get("dipole_charges"),
             "equilibration": self.inputs.selection.get_dict()["equilibration"],
             "facts": self.inputs.mlip.facts if "mlip" in self.inputs else None,
             "md_message": self.ctx.md_message,

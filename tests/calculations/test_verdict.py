@@ -14,7 +14,6 @@ from aiida_falsemetal.calculations.evidence import (
     Seed,
     count_gaps,
     drop_error,
-    expected_width,
     fitted_law,
     missing_energy_test,
     pooled_fraction,
@@ -255,13 +254,25 @@ def test_calculation_function_reads_its_nodes() -> None:
     assert set(without) == set(found)
 
 
-def test_width_of_other_liquids_and_of_ice() -> None:
-    """sqrt((1/eps_inf - 1/eps) eps0 A d kT) / A with the liquid's own permittivities; none for ice."""
-    geometry = {"area": 100.0, "thickness": 20.0, "eps": 32.6, "eps_inf": 1.76}
+def test_width_is_that_of_the_models_boundary() -> None:
+    """The isolated film of water unless the model says otherwise: tin-foil in a cell twice as high, where n is 1/2; and
+    a classical model's own dipole, seen with screened charges (PHYSICS.md, section 3). None for ice."""
     kT = 0.025852
-    theory = ((1 / 1.76 - 1 / 32.6) * 5.526349e-3 * 2000.0 * kT) ** 0.5 / 100.0
-    assert expected_width(geometry, None, 300.0)[0] == pytest.approx(theory, rel=1e-4)
-    assert expected_width({**geometry, "eps": None}, None, 300.0)[0] is None
+    volume, steps = 2500.0, list(range(0, 2000, 10))
+    info = {**INFO, "height": 50.0, "vacuum": 25.0}
+
+    def width(info: dict[str, Any], facts: Any) -> Any:
+        given_ = orm.Dict({**GIVEN, "facts": facts})
+        return pair_verdict(orm.Dict(info), given_, series=nodes.series(steps)).get_dict()["expected_sd_Mz_per_area"]
+
+    def theory(ratio: float) -> float:
+        return float((ratio * 5.526349e-3 * volume * kT) ** 0.5 / 100.0)
+
+    assert width(info, None) == pytest.approx(theory(1 / 1.78 - 1 / 78), rel=1e-3)
+    foil = {"boundary": "tin-foil", "charges": {"O": -0.82, "H": 0.41}}
+    expected = (0.5562 / 0.82) ** 2 * 77 / (1 + 77 * 0.5)
+    assert width(info, foil) == pytest.approx(theory(expected), rel=1e-3)
+    assert width({**info, "eps": None}, None) is None
 
 
 # --- several seeds ---

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.engine import ToContext
 
 from aiida_falsemetal.calculations.imported import describe_trajectory
 from aiida_falsemetal.calculations.verdict import THRESHOLDS
@@ -296,3 +297,29 @@ def test_an_extension_that_fails_keeps_what_there_is(make: Callable[..., Any], d
     verdict = driven.outputs["verdict"].get_dict()
     assert verdict["verdict"] == "undecided" and "It exploded" in verdict["reason"]
     assert driven.outputs["series"].get_array("step")[-1] == 500
+
+
+def test_gaps_are_submitted_a_few_at_a_time(
+    given: Callable[..., Any], drive: Callable[..., Driven], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All at once would fill the daemon's worker with processes that wait for those it has no room for."""
+    inputs = polar(given())
+    inputs["selection"] = orm.Dict({**inputs["selection"].get_dict(), "stratified": 20, "strata": 4})
+    awaited = []
+
+    def recorded(**processes: Any) -> Any:
+        awaited.append(len(processes))
+        return ToContext(**processes)
+
+    monkeypatch.setattr(pair, "ToContext", recorded)
+    driven = drive(pair.PairWorkChain, by_law, **inputs)
+    assert awaited == [pair.GAPS_AT_ONCE, pair.GAPS_AT_ONCE, 20 - 2 * pair.GAPS_AT_ONCE]
+    assert driven.outputs["verdict"]["converged"] == 20
+
+
+def test_pairs_fit_into_a_worker() -> None:
+    """AiiDA's own 200 processes hold six pairs with all their gaps under way; a screen and one pair always go."""
+    assert pair.pairs_at_once(200) == 6
+    assert 1 + 6 * (1 + pair.GAPS_AT_ONCE * pair.GAP_DEPTH) <= 200
+    assert pair.pairs_at_once(2000) >= 16
+    assert pair.pairs_at_once(10) == 1

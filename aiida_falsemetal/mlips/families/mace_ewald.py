@@ -42,8 +42,12 @@ class MaceEwaldFamily(Family):
         missing = sorted(set(facts.elements) - set(kwargs["charges"]))
         if missing:
             raise ModelError(f"charges has no entry for {missing[0]}; give one for every element of the model.")
+        # All that is long-ranged in its energy is that of these charges, so it is their dipole whose width is known.
         return replace(
-            facts, long_ranged=True, boundary="isolated" if kwargs.get("slab_correction", True) else "tin-foil"
+            facts,
+            long_ranged=True,
+            boundary="isolated" if kwargs.get("slab_correction", True) else "tin-foil",
+            charges={element: float(charge) for element, charge in kwargs["charges"].items()},
         )
 
     def calculator(self, path: Path, kwargs: dict[str, Any], atoms: Atoms) -> Calculator:
