@@ -89,7 +89,7 @@ def test_labels_on_pairs_and_group(workspace: Workspace, undisturbed: tuple[str,
     found = workspace.python(
         "group = orm.load_group('falsemetal/undisturbed')\n"
         "print(json.dumps(sorted([n.base.extras.get('falsemetal_' + k) for k in"
-        " ('campaign', 'interface', 'mlip', 'seed')] for n in group.nodes)))"
+        " ('campaign', 'interface', 'mlip', 'seed')] for n in group.nodes if isinstance(n, orm.WorkChainNode))))"
     )
     assert found == [["undisturbed", "film8", mlip, 1] for mlip in ("spcfw-ewald", "spcfw-truncated")]
 
@@ -139,3 +139,53 @@ def test_interrupt_loses_nothing(workspace: Workspace, undisturbed: tuple[str, l
     assert workspace.processes("daemon") == []
     workspace.run("screen", file.name, "--follow")
     assert_same(workspace.rows("interrupted"), undisturbed[1])
+
+
+def test_verdicts_are_in_the_graph_and_can_be_had_anew(
+    workspace: Workspace, undisturbed: tuple[str, list[dict[str, Any]]]
+) -> None:
+    """Four thousand steps of eight molecules decide nothing; the rule says why, and other thresholds are heard."""
+    first = json.loads(workspace.run("verdict", "undisturbed", "--format", "json"))
+    assert [row["mlip"] for row in first] == ["spcfw-ewald", "spcfw-truncated"]
+    for row in first:
+        assert row["verdict"] in ("safe", "undecided") and row["reason"]
+        assert (row["converged"], row["selected"], row["seeds"]) == (2, 2, 1)
+        assert row["metallized_low"] <= row["metallized"] <= row["metallized_high"]
+        assert row["sd_ratio_low"] < row["sd_ratio"] < row["sd_ratio_high"]
+    again = json.loads(workspace.run("verdict", "undisturbed", "--format", "json"))
+    assert [row["verdict_pk"] for row in again] == [row["verdict_pk"] for row in first]
+    other = json.loads(
+        workspace.run("verdict", "undisturbed", "--reference", "spcfw-ewald", "--rhat", "5", "--format", "json")
+    )
+    assert {row["mlip"]: row["reference"] for row in other}["spcfw-truncated"] == "spcfw-ewald"
+    refused = workspace.run("verdict", "undisturbed", "--reference", "nobody", code=1)
+    assert "'nobody' is no MLIP of undisturbed" in refused
+
+
+def test_md_goes_on_and_frames_are_added(workspace: Workspace) -> None:
+    """The real thing: an MD that is extended from its checkpoint, and gaps that are asked for batch by batch."""
+    file = workspace.campaign(
+        "adaptive",
+        mlips={"spcfw-ewald": None},
+        md={"steps": 500, "equilibration": 0.1, "frame_stride": 50, "precision": 0.35, "max_steps": 4000},
+        selection={"stratified": 1, "uniform": 1, "strata": 1, "start": 0.1, "most": 4, "batch": 2, "half_width": 0.01},
+    )
+    workspace.run("screen", file.name, "--follow")
+    found = workspace.python(
+        "q = orm.QueryBuilder().append(orm.WorkChainNode, filters={'extras.falsemetal_campaign': 'adaptive',"
+        " 'process_type': {'like': '%falsemetal.pair'}})\n"
+        "pair = q.one()[0]\n"
+        "calls = [node.process_label for node in sorted(pair.called, key=lambda node: node.pk)]\n"
+        "print(json.dumps([calls, pair.outputs.series.get_array('step').tolist(), pair.outputs.verdict.get_dict()]))"
+    )
+    calls, steps, verdict = found
+    runs = calls.count("MlipMdWorkChain")
+    assert runs >= 2 and calls.count("plan_md") == runs
+    # One run: samples every ten steps from the first to the last, across the seams.
+    assert steps == list(range(0, steps[-1] + 1, 10)) and 500 < steps[-1] <= 4000
+    half = (verdict["sd_high"] - verdict["sd_low"]) / 2 / verdict["sd_Mz_per_area"]
+    assert half <= 0.35 or steps[-1] == 4000
+    draws = calls.count("draw_frames")
+    assert draws >= 1 and 2 <= verdict["selected"] <= 4
+    settled = "By the gap law" in str(workspace.run("verdict", "adaptive")) or verdict["selected"] == 4
+    assert settled and calls.count("GapWorkChain") == verdict["selected"] == verdict["converged"]
