@@ -109,16 +109,34 @@ def refuse_unknown(campaign: str, pairs: list[dict[str, Any]]) -> None:
 @click.argument("campaign")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Folder; results/CAMPAIGN by default.")
 def report(campaign: str, output: Path | None) -> None:
-    """Write report.html, results.json and results.csv of CAMPAIGN."""
+    """Write report.html, results.json, results.csv and cells.csv of CAMPAIGN."""
     load_profile()
-    click.echo(write_report(campaign, output or results_folder(campaign), *current_rows(campaign)))
+    click.echo(
+        write_report(campaign, output or results_folder(campaign), *current_rows(campaign), *concluded(campaign))
+    )
 
 
-def write_report(campaign: str, folder: Path, rows: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> Path:
+def concluded(campaign: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The newest verdicts and gap laws of a campaign, see :mod:`aiida_falsemetal.query.cells`."""
+    from ..query.cells import cell_rows, law_rows
+
+    return cell_rows(campaign), law_rows(campaign)
+
+
+def write_report(
+    campaign: str,
+    folder: Path,
+    rows: list[dict[str, Any]],
+    pairs: list[dict[str, Any]],
+    cells: list[dict[str, Any]],
+    laws: list[dict[str, Any]],
+) -> Path:
     """Write the report of a campaign from the graph; returns the path of the page.
 
     :param rows: its frames and
     :param pairs: its pairs, see :func:`current_rows`.
+    :param cells: its verdicts and
+    :param laws: its gap laws, see :func:`concluded`.
     :raises click.ClickException: if the profile has no such campaign.
     """
     from ..query.rows import pair_series
@@ -126,7 +144,7 @@ def write_report(campaign: str, folder: Path, rows: list[dict[str, Any]], pairs:
 
     refuse_unknown(campaign, pairs)
     series = pair_series([pair["pair_pk"] for pair in pairs])
-    return build_report(folder, campaign, rows, pairs, series, _settings(pairs))
+    return build_report(folder, campaign, rows, pairs, series, _settings(pairs), cells, laws)
 
 
 def _settings(pairs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -179,13 +179,16 @@ def _submit_only(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
 
 def finish(campaign: Any, folder: Path) -> None:
     """Judge the campaign by its file's thresholds, print the results table and write the report."""
-    from ..report.table import results_table
+    from ..report.table import failed_pairs, results_table
     from ..workflows.conclude import conclude_campaign
-    from .query import current_rows, write_report
+    from .query import concluded, current_rows, write_report
 
     for sentence in conclude_campaign(campaign.name, campaign.verdict.model_dump()):
         click.echo(sentence, err=True)
     rows, pairs = current_rows(campaign.name)
-    path = write_report(campaign.name, folder, rows, pairs)
-    wide_console().print(results_table(rows, pairs))
+    cells, laws = concluded(campaign.name)
+    path = write_report(campaign.name, folder, rows, pairs, cells, laws)
+    wide_console().print(results_table(rows, pairs, cells))
+    for sentence in failed_pairs(rows, pairs):
+        click.echo(sentence)
     click.echo(f"report: {path}")

@@ -72,22 +72,38 @@ def time_left(progress: list[PairProgress], slots: int) -> tuple[float, bool]:
 
 
 def _md_jobs(pair_pks: list[int]) -> dict[int, dict[str, Any]]:
-    """The newest MD job of every pair: state, steps done, seconds left as the driver prints them, seconds a step."""
+    """The MD of every pair that has begun one, see :func:`_md_of`. A run that goes on has several workchains."""
     if not pair_pks:
         return {}
     query = orm.QueryBuilder()
     query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair", project=["id"])
-    query.append(orm.WorkChainNode, with_incoming="pair", edge_filters={"label": "md"}, tag="md")
+    query.append(orm.WorkChainNode, with_incoming="pair", edge_filters={"label": {"like": "md%"}}, tag="md")
     query.append(orm.CalcJobNode, with_incoming="md", project=["*"])
-    newest: dict[int, orm.CalcJobNode] = {}
+    jobs: dict[int, list[orm.CalcJobNode]] = {}
     for pk, job in query.iterall():
-        if pk not in newest or job.pk > newest[pk].pk:
-            newest[pk] = job
-    return {pk: _md_job(job) for pk, job in newest.items()}
+        jobs.setdefault(pk, []).append(job)
+    return {pk: _md_of(sorted(found, key=lambda job: job.pk)) for pk, found in jobs.items()}
+
+
+def _md_of(jobs: list[orm.CalcJobNode]) -> dict[str, Any]:
+    """What the jobs of one pair, oldest first, say of its MD.
+
+    :return: ``done`` (steps), ``total`` (steps that the newest job is to reach), ``left`` (seconds, as its driver
+        prints them), ``per_step`` (seconds). A job that waits in a queue has said nothing: ``done`` and ``per_step``
+        are then those of the jobs before it.
+    """
+    found: dict[str, Any] = {"done": 0, "total": None, "left": None, "per_step": None}
+    for job in jobs:
+        said = _md_job(job)
+        found.update(total=said["total"], left=said["left"], done=max(found["done"], said["done"]))
+        found["per_step"] = said["per_step"] or found["per_step"]
+    return found
 
 
 def _md_job(job: orm.CalcJobNode) -> dict[str, Any]:
-    found: dict[str, Any] = {"done": 0, "left": None, "per_step": None}
+    found: dict[str, Any] = {"done": 0, "total": None, "left": None, "per_step": None}
+    if "parameters" in job.inputs:
+        found["total"] = job.inputs.parameters.get_dict().get("steps")
     if "results" in job.outputs:
         result = job.outputs.results.get_dict()
         steps = result.get("last_step", 0) - result.get("first_step", 0)
@@ -97,7 +113,7 @@ def _md_job(job: orm.CalcJobNode) -> dict[str, Any]:
     match = _LINE.findall(_log_tail(job))
     if match:
         done, total, left = int(match[-1][0]), int(match[-1][1]), float(match[-1][2])
-        found["done"] = done
+        found.update(done=done, total=total)
         if left == left and total > done:  # not NaN
             found.update(left=left, per_step=left / (total - done))
     return found
@@ -138,6 +154,7 @@ def _progress(
             return PairProgress(*names, "done" if pair["exit_code"] == 0 else "failed", _outcome(pair), 0.0)
         return PairProgress(*names, "failed", f"failed [{pair['exit_code']}]", 0.0)
     if frames:
+        # Batches may have made them more than ``frames_wanted``, and a short trajectory fewer: those submitted count.
         done = sum(row["result_pk"] is not None for row in frames)
         failed = sum(row["result_pk"] is not None and row["gap"] is None for row in frames)
         detail = f"gaps {done}/{len(frames)}" + (f", {failed} failed" * bool(failed))
@@ -145,19 +162,21 @@ def _progress(
     if pair["imported_from"] is not None:
         return PairProgress(*names, "selecting", "selecting", speeds.gaps(pair["frames_wanted"], pair["molecules"]))
     if job is None:
-        return PairProgress(*names, "building", "building", _md_left(pair, 0, speeds))
-    share = job["done"] / pair["md_steps"]
-    left = _md_left(pair, job["done"], speeds)
+        return PairProgress(*names, "building", "building", _md_left(pair, pair["md_steps"], speeds))
+    # A run that goes on beyond its first number of steps has another total.
+    total = max(pair["md_steps"], job["total"] or 0, job["done"])
+    left = _md_left(pair, total - job["done"], speeds)
     if job["left"] is not None:
         left = job["left"] + speeds.gaps(pair["frames_wanted"], pair["molecules"])
-    return PairProgress(*names, "MD", f"MD {100 * share:.0f} %" if job["done"] else "MD queued", left)
+    return PairProgress(*names, "MD", f"MD {100 * job['done'] / total:.0f} %" if job["done"] else "MD queued", left)
 
 
-def _md_left(pair: dict[str, Any], done: int, speeds: _Speeds) -> float | None:
+def _md_left(pair: dict[str, Any], steps: int, speeds: _Speeds) -> float | None:
+    """Seconds for so many steps more and the gaps after them."""
     per_step = speeds.step.get(pair["mlip"])
     if per_step is None:
         return None
-    return float((pair["md_steps"] - done) * per_step) + speeds.gaps(pair["frames_wanted"], pair["molecules"])
+    return float(steps * per_step) + speeds.gaps(pair["frames_wanted"], pair["molecules"])
 
 
 def _outcome(pair: dict[str, Any]) -> str:

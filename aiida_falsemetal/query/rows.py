@@ -11,6 +11,8 @@ from aiida.plugins import WorkflowFactory
 
 from ..names import EXTRAS, RESULT_KEYS
 
+NOT_IN_ROWS = ("computed_frames",)
+"""Of a verdict, what is there for the seeds to be judged together: long, and the frames' own rows say it."""
 MODEL_KEYS = ("long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff")
 
 
@@ -118,12 +120,14 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
                 "frames_wanted": selection["stratified"] + selection["uniform"],
                 "md_steps": md["steps"],
                 "md_ps": md["steps"] * md["timestep"] * 1e-3,
+                # Where the run may go on beyond its steps until the dipole's spread is known this well.
+                "md_precision": md.get("precision"),
                 "temperature": md["temperature"],
                 "imported_from": sources.get(pk),
                 "sha256": sha256,
                 # A trajectory that no model has made has no facts; nodes of older versions have no Coulomb cutoff.
                 **{key: facts.get(key) for key in MODEL_KEYS},
-                **verdicts.get(pk, {}),
+                **{key: value for key, value in verdicts.get(pk, {}).items() if key not in NOT_IN_ROWS},
             }
         )
     return rows

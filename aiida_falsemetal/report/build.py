@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .data import csv_text, json_text, plain
+from .data import CELL_COLUMNS, csv_text, json_text, plain
 from .page import render_page
 
 
@@ -17,8 +18,10 @@ def build_report(
     pairs: list[dict[str, Any]],
     series: dict[int, dict[str, Any]],
     settings: dict[str, Any],
+    cells: Sequence[dict[str, Any]] = (),
+    laws: Sequence[dict[str, Any]] = (),
 ) -> Path:
-    """Write report.html, results.json and results.csv; the same arguments give the same bytes.
+    """Write report.html, results.json, results.csv and cells.csv; the same arguments give the same bytes.
 
     Everything is rendered before anything is written, and each file replaces its predecessor in one step, so that a
     reader never meets half a file.
@@ -29,6 +32,8 @@ def build_report(
     :param pairs: one dictionary a pair, see :func:`..query.rows.pair_rows`.
     :param series: by ``pair_pk``, arrays ``time_ps`` (ps) and ``dipole_z`` (e Å, screened charges), each of shape (n,).
     :param settings: ``date``, ``versions``, and whatever else describes the campaign.
+    :param cells: one dictionary an interface and MLIP, see :func:`..query.cells.cell_rows`.
+    :param laws: one dictionary an interface, see :func:`..query.cells.law_rows`.
     :return: path of report.html.
     :raises TypeError: if a row holds something that JSON cannot.
     :raises OSError: if the folder cannot be written.
@@ -38,10 +43,13 @@ def build_report(
         "settings": plain(settings),
         "frames": plain(list(rows)),
         "pairs": plain(list(pairs)),
+        "cells": plain(list(cells)),
+        "laws": plain(list(laws)),
     }
     texts = {
         "results.json": json_text(document),
         "results.csv": csv_text(document["frames"]),
+        "cells.csv": csv_text(document["cells"], CELL_COLUMNS),
         "report.html": render_page(document, series),
     }
     folder.mkdir(parents=True, exist_ok=True)

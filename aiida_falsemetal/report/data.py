@@ -15,18 +15,38 @@ from ..names import FRAME_COLUMNS
 
 FrameState = Literal["computed", "failed", "lost", "unfinished"]
 
-PAIR_COLUMNS = (
-    *("campaign", "interface", "mlip", "seed", "pair_pk", "state", "exit_code", "exit_message"),
-    *("area", "thickness", "vacuum", "md_steps", "md_ps", "temperature", "imported_from"),
-    *("sha256", "long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff"),
-    *("verdict", "reason", "fraction_metallic", "fraction_metallic_low", "fraction_metallic_high"),
-    *("sd_Mz_per_area", "sd_low", "sd_high", "expected_sd_Mz_per_area", "n_eff", "correlation_time_ps"),
+VERDICT_COLUMNS = (
+    *("verdict", "reason", "would_decide", "fraction_metallic", "fraction_metallic_low", "fraction_metallic_high"),
+    *("metallized", "metallized_low", "metallized_high", "metallized_bound"),
+    *("mean_gap", "mean_gap_low", "mean_gap_high"),
+    *("sd_Mz_per_area", "sd_low", "sd_high", "expected_sd_Mz_per_area", "expected_formula"),
+    *("sd_ratio", "sd_ratio_low", "sd_ratio_high", "n_eff", "correlation_time_ps", "rhat"),
     *("fraction_beyond_window", "fraction_beyond_low", "fraction_beyond_high", "sampled_ps"),
     *("more_ps", "more_ps_low", "more_ps_high", "mlpeg_sigma", "mlpeg_fraction"),
     *("missing_energy_slope", "missing_energy_low", "missing_energy_high"),
     *("missing_energy_frames", "missing_energy_says", "missing_energy_unit"),
 )
-"""Keys of a pair row that may be shown; those behind ``coulomb_cutoff`` are the verdict's."""
+"""Keys that the verdict on a pair and that on a cell have in common; graphs of older versions lack some."""
+
+PAIR_COLUMNS = (
+    *("campaign", "interface", "mlip", "seed", "pair_pk", "state", "exit_code", "exit_message"),
+    *("area", "thickness", "vacuum", "md_steps", "md_ps", "md_precision", "temperature", "imported_from"),
+    *("sha256", "long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff"),
+    *VERDICT_COLUMNS,
+)
+"""Keys of a pair row that may be shown."""
+
+CELL_COLUMNS = (
+    *("campaign", "interface", "mlip", "verdict_pk", *VERDICT_COLUMNS),
+    *("seeds", "reference", "acceptable", "confidence", "selected", "converged", "failed", "metallic", "min_gap"),
+)
+"""Keys of a cell's row that may be shown, and first columns of cells.csv."""
+
+LAW_COLUMNS = (
+    *("campaign", "interface", "law_pk", "intercept", "intercept_low", "intercept_high"),
+    *("slope", "slope_low", "slope_high", "scatter", "frames", "metallic", "functional", "drop_error"),
+)
+"""Keys of a gap law's row that may be shown."""
 
 
 def complete(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
@@ -59,17 +79,21 @@ def json_text(document: Any) -> str:
     return json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def csv_text(rows: Sequence[dict[str, Any]]) -> str:
-    """CSV of plain frame rows: one line a frame below the header; None is an empty cell.
+def csv_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = FRAME_COLUMNS) -> str:
+    """CSV of plain rows: one line a row below the header; None is an empty cell, a list or dictionary is JSON.
 
-    The columns are ``FRAME_COLUMNS``, without any frame too; other keys of the rows follow, sorted.
+    The columns are ``columns``, without any row too; other keys of the rows follow, sorted.
     """
-    extra = sorted({key for row in rows for key in row} - set(FRAME_COLUMNS))
+    extra = sorted({key for row in rows for key in row} - set(columns))
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [*FRAME_COLUMNS, *extra], restval="", lineterminator="\n")
+    writer = csv.DictWriter(buffer, [*columns, *extra], restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _csv_value(value) for key, value in row.items()} for row in rows)
     return buffer.getvalue()
+
+
+def _csv_value(value: Any) -> Any:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False) if isinstance(value, (list, dict)) else value
 
 
 def frame_state(row: dict[str, Any], pair_over: bool) -> FrameState:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ..physics.gaplaw import BREAKDOWN, INTERCEPT, fit_gap_law
 from ..physics.statistics import LineFit
 from . import series as dipoles
+from .data import LAW_COLUMNS, complete
 from .svg import COLOURS, SHAPES, Plot, marker
 from .text import count, interval, number
 
@@ -76,44 +77,54 @@ def frame_title(row: dict[str, Any]) -> str:
 class GapFigure:
     """Gap against drop for one interface.
 
-    :param fit: least-squares line of the frames that are not metallic, or None; ``sentence`` says what was fitted or
-        why nothing was.
+    :param line: intercept (eV) and slope (eV/V) of the line that is drawn: of the calibrated law, else of ``fit``; None
+        without either. ``sentence`` says what it is, or why there is none.
+    :param fit: least-squares line of the frames that are not metallic, where there is no law.
     """
 
     svg: Markup
+    line: tuple[float, float] | None
     fit: LineFit | None
     sentence: str
     missing: str
 
 
 def gap_figure(
-    name: str, interface: str, rows: Sequence[dict[str, Any]], targets: dict[int, str], look: dict[Any, Style]
+    name: str,
+    interface: str,
+    rows: Sequence[dict[str, Any]],
+    targets: dict[int, str],
+    look: dict[Any, Style],
+    law: dict[str, Any] | None = None,
 ) -> GapFigure:
     """Draw the frames of one interface.
 
     :param name: unique id on the page.
     :param rows: plain frame rows of this interface.
     :param targets: id of the table row of each frame, by ``id()`` of its row.
+    :param law: the interface's gap law, see :func:`..query.cells.law_rows`.
     """
     placed = [row for row in rows if row.get("expected_drop") is not None]
     computed = [row for row in placed if row.get("gap") is not None]
     failed = [row for row in placed if row.get("gap") is None and row.get("exit_code") is not None]
     far = max([abs(row["expected_drop"]) for row in placed] + [5.0])
+    line, fit, sentence = _line(computed, law)
     gaps = [row["gap"] for row in computed]
+    top = max([INTERCEPT, *gaps] if line is None else [INTERCEPT, line[0], *gaps])
     plot = Plot(
         name,
         (0.0, 1.05 * far),
-        (min([0.0, *gaps]) - 0.25, max([INTERCEPT, *gaps]) + 0.35),
+        (min([0.0, *gaps]) - 0.25, top + 0.35),
         "|M_z|/(ε₀A), screened point charges (V)",
         "gap (eV)",
         lane=20 if failed else 0,
     )
     plot.line([(0.0, 0.0), (plot.x[1], 0.0)], "zero")
     plot.line([(0.0, INTERCEPT), (min(INTERCEPT, plot.x[1]), max(0.0, INTERCEPT - plot.x[1]))], "law")
-    fit, sentence = _fit(computed)
-    if fit is not None:
-        ends = np.array([0.0, max(abs(row["expected_drop"]) for row in computed if not row.get("metallic"))])
-        plot.line(zip(ends.tolist(), (fit.intercept + fit.slope * ends).tolist(), strict=True), "fit")
+    if line is not None:
+        known = [abs(row["expected_drop"]) for row in computed if not row.get("metallic")]
+        ends = np.array([0.0, max(known, default=0.0)])
+        plot.line(zip(ends.tolist(), (line[0] + line[1] * ends).tolist(), strict=True), "fit")
     for row in computed:
         style = look[row["mlip"]]
         css = f"m {style.colour} {'filled' if row.get('metallic') else 'open'}"
@@ -123,7 +134,42 @@ def gap_figure(
     points = f"{count(len(computed), 'point')} and {count(len(failed), 'failed frame')}"
     description = f"{points}; the numbers are in the frames table."
     svg = plot.render(f"Gap against potential drop, {interface}", description)
-    return GapFigure(svg, fit, sentence, _missing(rows, failed))
+    return GapFigure(svg, line, fit, sentence, _missing(rows, failed))
+
+
+def _line(
+    computed: Sequence[dict[str, Any]], law: dict[str, Any] | None
+) -> tuple[tuple[float, float] | None, LineFit | None, str]:
+    """``line``, ``fit`` and ``sentence`` of a :class:`GapFigure`."""
+    line = _law_line(law)
+    if law is not None and line is not None:
+        return line, None, _law_sentence(law)
+    fit, sentence = _fit(computed)
+    return None if fit is None else (fit.intercept, fit.slope), fit, sentence
+
+
+def _law_line(law: dict[str, Any] | None) -> tuple[float, float] | None:
+    """Intercept (eV) and slope (eV/V, falling: negative) of a gap law; None of one from too few frames."""
+    if law is None or law.get("intercept") is None or law.get("slope") is None:
+        return None
+    return law["intercept"], -law["slope"]
+
+
+def _law_sentence(law: dict[str, Any]) -> str:
+    """What was calibrated, and on what."""
+    law = complete(law, LAW_COLUMNS)
+    value, low, high = (None if law[key] is None else -law[key] for key in ("slope", "slope_high", "slope_low"))
+    frames = count(law["frames"] or 0, "frame") + f", {law['metallic'] or 0} of them metallic"
+    error = f" The point charges’ error in the drop, {number(law['drop_error'] or 0.0)} V, is allowed for." * bool(
+        law["drop_error"]
+    )
+    return (
+        f"Calibrated gap law{' of ' * bool(law['functional'])}{law['functional'] or ''} from {frames}: intercept "
+        f"{interval(law['intercept'], law['intercept_low'], law['intercept_high'])} eV, slope "
+        f"{interval(value, low, high)} eV/V (published: {number(INTERCEPT)} eV and "
+        f"{number(-1.0)} eV/V), scatter {number(law['scatter'])} eV; "
+        f"95 % intervals. A metallic frame says only that the gap has closed.{error}"
+    )
 
 
 def _fit(computed: Sequence[dict[str, Any]]) -> tuple[LineFit | None, str]:

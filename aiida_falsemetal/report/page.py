@@ -14,10 +14,19 @@ from ..physics.gaplaw import BREAKDOWN, INTERCEPT
 from ..physics.missing_energy import EPS_INF
 from . import energies, figures, text
 from . import series as dipoles
+from .cells import Cell, gather
 from .data import PAIR_COLUMNS, complete
 from .summary import Pair, distinct, failure_counts, status_counts, summarize
 
-SYMBOLS = {"metallized": "■", "not metallized": "□", "undecided": "?", "failed": "×", "unfinished": "…"}
+SYMBOLS = {
+    "false metallization": "■",
+    "safe": "□",
+    "undecided": "?",
+    "metallized": "■",
+    "not metallized": "□",
+    "failed": "×",
+    "unfinished": "…",
+}
 """A sign for each status: the page must be readable without colour."""
 OTHER = "~"
 
@@ -25,7 +34,7 @@ OTHER = "~"
 def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> str:
     """The page as one string of HTML that needs nothing else.
 
-    :param document: plain ``campaign``, ``settings``, ``frames`` and ``pairs``.
+    :param document: plain ``campaign``, ``settings``, ``frames``, ``pairs``, ``cells`` and ``laws``.
     :param series: see :func:`.build.build_report`.
     """
     folder = resources.files(__package__) / "templates"
@@ -39,7 +48,7 @@ def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> 
     environment.globals.update(
         {
             name: getattr(text, name)
-            for name in ("number", "interval", "significant", "yes_no", "count", "milli", "shown")
+            for name in ("number", "interval", "share", "significant", "yes_no", "count", "milli", "shown")
         }
     )
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
@@ -63,7 +72,8 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
     rows = [complete(row, FRAME_COLUMNS) for row in document["frames"]]
     pair_rows = [complete(row, PAIR_COLUMNS) for row in document["pairs"]]
     pairs = summarize(rows, pair_rows)
-    labels = [*pair_rows, *rows]
+    cells = gather(pairs, document["cells"])
+    labels = [*pair_rows, *({"mlip": cell.mlip} for cell in cells), *rows]
     look = figures.styles(distinct(labels, "mlip"))
     targets = {id(row): f"frame-{index}" for index, row in enumerate(rows)}
     states = {id(frame): state for pair in pairs for frame, state in zip(pair.frames, pair.states, strict=True)}
@@ -72,12 +82,15 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
         "settings": document["settings"],
         "extra_settings": _flat({k: v for k, v in document["settings"].items() if k not in ("date", "versions")}),
         "pairs": pairs,
-        "tally": status_counts(pairs),
-        "symbols": {status: SYMBOLS.get(status, OTHER) for status, _ in status_counts(pairs)},
-        "mlips": distinct(pair_rows, "mlip"),
-        "matrix": _matrix(pairs),
+        "cells": cells,
+        "tally": status_counts(cells),
+        "symbols": {status: SYMBOLS.get(status, OTHER) for status, _ in status_counts([*pairs, *cells])},
+        "mlips": list(dict.fromkeys(cell.mlip for cell in cells)),
+        "matrix": _matrix(cells),
+        "rules": _unique([cell.row for cell in cells if cell.row is not None], ("acceptable",)),
+        "formulas": _formulas(pairs),
         "look": look,
-        "gap_figures": _gap_figures(rows, targets, look),
+        "gap_figures": _gap_figures(rows, targets, look, document["laws"]),
         "dipole_figures": [
             _dipole_figures(index, pair, series, targets, look[pair.row["mlip"]]) for index, pair in enumerate(pairs)
         ],
@@ -102,7 +115,8 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
             pair_rows, ("mlip", "long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff", "sha256")
         ),
         "protocols": _unique(
-            [row for row in pair_rows if row["imported_from"] is None], ("md_ps", "md_steps", "temperature")
+            [row for row in pair_rows if row["imported_from"] is None],
+            ("md_ps", "md_steps", "md_precision", "temperature"),
         ),
         "imported": _unique(
             [row for row in pair_rows if row["imported_from"] is not None],
@@ -111,26 +125,37 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
     }
 
 
-def _matrix(pairs: list[Pair]) -> list[tuple[Any, list[list[Pair]]]]:
-    """Rows (interface) of cells (MLIP), each a list of pairs: one a seed."""
-    plain_rows = [pair.row for pair in pairs]
-    mlips = distinct(plain_rows, "mlip")
+def _matrix(cells: list[Cell]) -> list[tuple[Any, list[Cell | None]]]:
+    """Rows (interface) of cells (MLIP); None where the campaign has no such pair."""
+    known = {(cell.interface, cell.mlip): cell for cell in cells}
+    mlips = dict.fromkeys(cell.mlip for cell in cells)
     return [
-        (
-            name,
-            [[pair for pair in pairs if (pair.row["interface"], pair.row["mlip"]) == (name, mlip)] for mlip in mlips],
-        )
-        for name in distinct(plain_rows, "interface")
+        (name, [known.get((name, mlip)) for mlip in mlips]) for name in dict.fromkeys(cell.interface for cell in cells)
     ]
 
 
+def _formulas(pairs: list[Pair]) -> list[tuple[str, list[str]]]:
+    """What the pairs say of where their expected width is from, each with the pairs (without seeds) that say so."""
+    found: dict[str, dict[str, None]] = {}
+    for pair in pairs:
+        row = pair.row
+        said = row["expected_formula"]
+        if said is None and row["expected_sd_Mz_per_area"] is not None:
+            said = "not recorded by the version that made the verdict"
+        if said is not None:
+            found.setdefault(said, {})[f"{row['interface']} × {row['mlip']}"] = None
+    return [(said, list(names)) for said, names in found.items()]
+
+
 def _gap_figures(
-    rows: list[dict[str, Any]], targets: dict[int, str], look: dict[Any, figures.Style]
+    rows: list[dict[str, Any]], targets: dict[int, str], look: dict[Any, figures.Style], laws: list[dict[str, Any]]
 ) -> list[tuple[Any, figures.GapFigure]]:
+    by_interface = {law["interface"]: law for law in laws}
     found = []
     for index, interface in enumerate(distinct(rows, "interface")):
         mine = [row for row in rows if row["interface"] == interface]
-        found.append((interface, figures.gap_figure(f"gap-{index}", str(interface), mine, targets, look)))
+        law = by_interface.get(interface)
+        found.append((interface, figures.gap_figure(f"gap-{index}", str(interface), mine, targets, look, law)))
     return found
 
 

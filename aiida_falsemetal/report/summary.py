@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..names import ENDED
 from .data import PAIR_COLUMNS, FrameState, complete, frame_state
 from .text import count
 
-VERDICTS = ("metallized", "not metallized", "undecided", "failed", "unfinished")
-"""Every status a pair can have; the first three are the verdicts of :mod:`..calculations.verdict`."""
+VERDICTS = (
+    *("false metallization", "safe", "undecided"),
+    *("metallized", "not metallized"),
+    *("failed", "unfinished"),
+)
+"""Every status a pair can have: the verdicts of :mod:`..physics.verdict`, those of older graphs (which had
+``undecided`` too), and what there is without a verdict."""
+
+
+class HasStatus(Protocol):
+    """A pair or a cell."""
+
+    @property
+    def status(self) -> str:
+        """One of ``VERDICTS``, or a word of another version."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,8 @@ class Pair:
     :param states: state of each frame, in the same order.
     :param status: one of ``VERDICTS``.
     :param reason: the sentence behind the status.
-    :param mean_gap: see :func:`mean_gap`, eV.
+    :param mean_gap: over the trajectory in eV, with its interval; of a graph of an older version that of
+        :func:`mean_gap`, which has none.
     :param ratio: spread of M_z/A over the one expected of full electrostatics, with its interval.
     """
 
@@ -39,6 +53,8 @@ class Pair:
     failed: int
     min_gap: float | None
     mean_gap: float | None
+    mean_gap_low: float | None
+    mean_gap_high: float | None
     ratio: float | None
     ratio_low: float | None
     ratio_high: float | None
@@ -51,10 +67,23 @@ class Pair:
     @property
     def counts(self) -> str:
         """``metallic / converged / selected`` and what is missing, for a cell of a table."""
-        text = f"{self.metallic} / {self.converged} / {self.selected}"
-        notes = [f"{self.failed} failed"] if self.failed else []
-        notes += [f"{self.waiting} waiting"] if self.waiting else []
-        return f"{text} ({', '.join(notes)})" if notes else text
+        return counts_text(self.metallic, self.converged, self.selected, self.failed, self.waiting)
+
+    @property
+    def exit_note(self) -> str:
+        """Exit code, and its message where the reason does not say it already; empty of a pair that went well."""
+        code, message = self.row["exit_code"], self.row["exit_message"]
+        if not code:
+            return ""
+        return f"Exit code {code}: {message}" if message and self.reason not in message else f"Exit code {code}."
+
+
+def counts_text(metallic: int, converged: int, selected: int, failed: int, waiting: int) -> str:
+    """``1 / 8 / 10 (2 failed)``."""
+    text = f"{metallic} / {converged} / {selected}"
+    notes = [f"{failed} failed"] if failed else []
+    notes += [f"{waiting} waiting"] if waiting else []
+    return f"{text} ({', '.join(notes)})" if notes else text
 
 
 def is_over(row: dict[str, Any]) -> bool:
@@ -88,7 +117,9 @@ def _summarize(row: dict[str, Any], frames: list[dict[str, Any]]) -> Pair:
         metallic=row.get("metallic", sum(bool(frame.get("metallic")) for frame in computed)),
         failed=failed,
         min_gap=min((frame["gap"] for frame in computed), default=None),
-        mean_gap=mean_gap(frames),
+        mean_gap=mean_gap(frames) if row["mean_gap"] is None else row["mean_gap"],
+        mean_gap_low=row["mean_gap_low"],
+        mean_gap_high=row["mean_gap_high"],
         ratio=_ratio(row.get("sd_Mz_per_area"), expected),
         ratio_low=_ratio(row.get("sd_low"), expected),
         ratio_high=_ratio(row.get("sd_high"), expected),
@@ -129,9 +160,9 @@ def mean_gap(frames: Sequence[dict[str, Any]]) -> float | None:
     return float(total / sum(weights))
 
 
-def status_counts(pairs: Iterable[Pair]) -> list[tuple[str, int]]:
-    """How many pairs have each status, in the order of ``VERDICTS``, zeros left out."""
-    counts = Counter(pair.status for pair in pairs)
+def status_counts(items: Iterable[HasStatus]) -> list[tuple[str, int]]:
+    """How many pairs or cells have each status, in the order of ``VERDICTS``, zeros left out."""
+    counts = Counter(item.status for item in items)
     order = [*VERDICTS, *sorted(set(counts) - set(VERDICTS))]
     return [(status, counts[status]) for status in order if counts[status]]
 

@@ -8,50 +8,70 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from .cells import Cell, gather
 from .data import plain
-from .summary import Pair, summarize
-from .text import interval, number, yes_no
+from .summary import summarize
+from .text import interval, number, share, yes_no
 
-COLOURS = {"metallized": "red", "not metallized": "green", "undecided": "yellow", "failed": "magenta"}
+COLOURS = {
+    "false metallization": "red",
+    "safe": "green",
+    "metallized": "red",
+    "not metallized": "green",
+    "undecided": "yellow",
+    "failed": "magenta",
+}
+COLUMNS = ("interface", "MLIP", "seeds", "long-ranged", "verdict", "M/C/S")
+NUMBERS = ("min gap (eV)", "metallized", "sd ratio")
 
 
-def results_table(rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> Table:
-    """One row a pair. Every colour repeats what the text says.
+def results_table(
+    rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]], cells: Sequence[dict[str, Any]] = ()
+) -> Table:
+    """One row an interface and MLIP. Every colour repeats what the text says.
 
     :param rows: frame rows, see :func:`..query.rows.frame_rows`.
     :param pairs: pair rows, see :func:`..query.rows.pair_rows`.
+    :param cells: verdicts, see :func:`..query.cells.cell_rows`.
     """
     table = Table(
-        title="Results by pair",
-        caption="M/C/S: metallic, converged, selected frames. sd: of M_z/A in 1e-3 e/Å, with its 95 % interval; "
-        "ratio to the sd that full electrostatics allows. Mean gap: over the trajectory, weighted by 1/probability.",
+        title="Results by interface and MLIP, all seeds together. M/C/S: metallic, converged, selected frames. "
+        "Metallized: share of the trajectory.",
         header_style="bold",
     )
-    for name in ("interface", "MLIP", "seed", "long-ranged", "verdict", "M/C/S"):
+    for name in COLUMNS:
         table.add_column(name, overflow="fold")
-    for name in ("min gap (eV)", "mean gap (eV)", "sd", "ratio"):
+    for name in NUMBERS:
         table.add_column(name, overflow="fold", justify="right")
-    table.add_column("exit code", overflow="fold")
-    for pair in summarize(plain(list(rows)), plain(list(pairs))):
-        table.add_row(*_cells(pair))
+    table.add_column("reason", overflow="fold", ratio=1)
+    for cell in gather(summarize(plain(list(rows)), plain(list(pairs))), plain(list(cells))):
+        table.add_row(*_cells(cell))
     return table
 
 
-def _cells(pair: Pair) -> list[str]:
-    row = pair.row
-    colour = COLOURS.get(pair.status)
-    verdict = f"[{colour}]{escape(pair.status)}[/]" if colour else escape(pair.status)
-    sd, low, high = (None if row[key] is None else 1e3 * row[key] for key in ("sd_Mz_per_area", "sd_low", "sd_high"))
+def _cells(cell: Cell) -> list[str]:
+    colour = COLOURS.get(cell.status)
+    verdict = f"[{colour}]{escape(cell.status)}[/]" if colour else escape(cell.status)
+    found = cell.numbers
     return [
-        escape(str(row.get("interface"))),
-        escape(str(row.get("mlip"))),
-        escape(str(row.get("seed"))),
-        yes_no(row.get("long_ranged")),
+        escape(str(cell.interface)),
+        escape(str(cell.mlip)),
+        cell.seeds,
+        yes_no(cell.long_ranged),
         verdict,
-        pair.counts,
-        number(pair.min_gap),
-        number(pair.mean_gap),
-        escape(interval(sd, low, high)),
-        escape(interval(pair.ratio, pair.ratio_low, pair.ratio_high)),
-        str(row["exit_code"]) if row.get("exit_code") else "",
+        cell.counts,
+        number(cell.min_gap),
+        escape(share(found["metallized"], found["metallized_low"], found["metallized_high"])),
+        escape(interval(*cell.ratio)),
+        escape(cell.reason),
+    ]
+
+
+def failed_pairs(rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> list[str]:
+    """A line on every pair that failed, or whose MD ended early. Parameters as those of :func:`results_table`."""
+    return [
+        f"{pair.row['interface']} x {pair.row['mlip']}, seed {pair.row['seed']}: "
+        + " ".join(part for part in (pair.reason if pair.status == "failed" else "", pair.exit_note) if part)
+        for pair in summarize(plain(list(rows)), plain(list(pairs)))
+        if pair.status == "failed" or pair.exit_note
     ]

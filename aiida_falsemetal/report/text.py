@@ -23,6 +23,15 @@ def interval(value: float | None, low: float | None, high: float | None, digits:
     return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
 
 
+def share(value: float | None, low: float | None, high: float | None, digits: int = 1) -> str:
+    """A fraction with its interval, in percent: ``12.0 % [3.1, 30.2]``."""
+    if value is None:
+        return MISSING
+    ends = interval(100 * value, None if low is None else 100 * low, None if high is None else 100 * high, digits)
+    first, _, rest = ends.partition(" ")
+    return f"{first} % {rest}".rstrip()
+
+
 def significant(value: float | None, digits: int = 2) -> str:
     """A number of unknown size with that many significant digits."""
     if value is None:

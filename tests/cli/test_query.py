@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 from aiida import orm
+from aiida.common.links import LinkType
 
-from aiida_falsemetal.cli.query import TABLE_COLUMNS, current_rows, write_report
+from aiida_falsemetal.campaign.schema import VerdictSettings
+from aiida_falsemetal.cli.query import TABLE_COLUMNS, concluded, current_rows, write_report
 from aiida_falsemetal.cli.screen import finish
 from aiida_falsemetal.names import FRAME_COLUMNS
 from aiida_falsemetal.query import rows
@@ -30,7 +34,7 @@ def test_report_and_table_of_the_pairs_that_count(
     for name in ("pair_rows", "frame_rows"):
         function: Any = getattr(rows, name)
         monkeypatch.setattr(rows, name, lambda *a, name=name, function=function: [asked.append(name), function(*a)][1])
-    finish(graph.campaign, tmp_path)
+    finish(SimpleNamespace(name=graph.campaign, verdict=VerdictSettings()), tmp_path)
     assert sorted(asked) == ["frame_rows", "pair_rows"]
     printed = capsys.readouterr().out
     assert "undecided" in printed
@@ -41,8 +45,41 @@ def test_report_and_table_of_the_pairs_that_count(
 
 def test_unknown_campaign_has_no_report(tmp_path: Path) -> None:
     with pytest.raises(click.ClickException, match="no campaign 'none' in this profile"):
-        write_report("none", tmp_path / "new", *current_rows("none"))
+        write_report("none", tmp_path / "new", *current_rows("none"), *concluded("none"))
     assert not (tmp_path / "new").exists()
+
+
+def conclude(campaign: str, kind: str, content: dict[str, Any]) -> None:
+    """A node as `conclude_campaign` leaves it."""
+    function = orm.CalcFunctionNode().store()
+    labels = {"kind": kind, "campaign": campaign, "interface": "film8", "mlip": "sr"}
+    function.base.extras.set_many({f"falsemetal_{key}": value for key, value in labels.items()})
+    result = orm.Dict(content)
+    result.base.links.add_incoming(function, LinkType.CREATE, "result")
+    result.store()
+
+
+def test_verdicts_and_laws_are_in_the_report(
+    graph: Graph,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With the newest of each; a pair that failed has a line below the table."""
+    graph.gap(graph.pair(verdict=orm.Dict({"verdict": "undecided"})), 100)
+    graph.pair(seed=2, exit_status=310)
+    for word in ("safe", "false metallization"):
+        conclude(graph.campaign, "cell", {"verdict": word, "reason": f"{word}, for a reason.", "seeds": 1})
+    conclude(graph.campaign, "law", {"intercept": 4.2, "slope": 1.1, "frames": 3})
+    finish(SimpleNamespace(name=graph.campaign, verdict=VerdictSettings()), tmp_path)
+    printed = capsys.readouterr().out
+    assert "false metallization" in printed and "safe" not in printed
+    assert "film8 x sr, seed 2: failed with 310 Exit code 310." in printed.splitlines()
+    with (tmp_path / "cells.csv").open(newline="") as file:
+        assert [row["reason"] for row in csv.DictReader(file)] == ["false metallization, for a reason."]
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert [row["verdict"] for row in found["cells"]] == ["false metallization"]
+    assert [(row["interface"], row["slope"]) for row in found["laws"]] == [("film8", 1.1)]
+    assert "Calibrated gap law from 3 frames" in (tmp_path / "report.html").read_text()
 
 
 def test_columns_of_the_table_are_columns() -> None:

@@ -149,6 +149,13 @@ def test_pair_row(graph: Graph) -> None:
     assert all(row[key] == model.facts[key] for key in ("long_ranged", "cutoff", "layers", "receptive_field"))
 
 
+def test_frames_of_the_verdict_are_not_in_the_row(graph: Graph) -> None:
+    """They are there for machines; every frame has a row of its own."""
+    graph.pair(verdict=orm.Dict({"verdict": "safe", "computed_frames": [{"step": 100}]}))
+    (row,) = pair_rows(graph.campaign)
+    assert row["verdict"] == "safe" and "computed_frames" not in row
+
+
 def test_pair_row_of_an_imported_trajectory_without_a_model(graph: Graph) -> None:
     own = graph.pair()
     trajectory = nodes.trajectory([0, 10])

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from aiida_falsemetal.physics import dielectric, missing_energy, statistics
+from aiida_falsemetal.calculations.evidence import (
+    FRAME_KEYS,
+    LAW_KEYS,
+    Seed,
+    drop_error,
+    fitted_law,
+    known_frames,
+    summarize,
+)
+from aiida_falsemetal.physics import missing_energy
 from aiida_falsemetal.physics.constants import EPS0
-from aiida_falsemetal.physics.gaplaw import BREAKDOWN
+from aiida_falsemetal.physics.verdict import metallized_fraction
+from aiida_falsemetal.report import build_report
 
 NOT_CONVERGED = "The electronic minimization cycle did not reach self-consistency."
 SETTINGS = {
@@ -40,6 +53,12 @@ class Campaign:
     pairs: list[dict[str, Any]]
     series: dict[int, dict[str, np.ndarray]]
     settings: dict[str, Any]
+    cells: list[dict[str, Any]] = field(default_factory=list)
+    laws: list[dict[str, Any]] = field(default_factory=list)
+
+    def write(self, folder: Path, name: str = "water") -> Path:
+        """The report of it."""
+        return build_report(folder, name, self.rows, self.pairs, self.series, self.settings, self.cells, self.laws)
 
 
 def moment_series(rng: np.random.Generator, sd: float, tau: float, samples: int = 4000) -> np.ndarray:
@@ -107,51 +126,40 @@ def dft_energy(row: dict[str, Any], area: float) -> float:
     return share * energy + float(np.random.default_rng([row["pair_pk"], row["step"]]).normal(0, 0.03))
 
 
-def finish(pair: dict[str, Any], frames: list[dict[str, Any]], moment: np.ndarray, message: str = "") -> None:
-    """The verdict's keys, by the rules of ``calculations/verdict.py``."""
+def seed_of(frames: list[dict[str, Any]], moment: np.ndarray) -> Seed:
+    """A trajectory as the verdict knows it. Its frames are taken for ones chosen blindly."""
     computed = [row for row in frames if row["gap"] is not None]
-    failed = sum(row["gap"] is None for row in frames)
+    gaps = [row["gap"] for row in computed]
     metallic = sum(row["metallic"] for row in computed)
-    first = 200
-    spread = statistics.sd_with_interval(moment[first:])
-    ratio = dielectric.screened_film(78.0, 1.78)
-    volume = pair["area"] * pair["thickness"]
-    energies = missing_energy.of_frames(frames, volume)
-    verdict, reason = "not metallized", f"None of {len(computed)} computed frames is metallic."
-    if metallic:
-        verdict, reason = "metallized", f"{metallic} of {len(computed)} computed frames are metallic."
-    elif message:
-        verdict, reason = "undecided", f"The MD ended early: {message}"
-    elif failed:
-        verdict, reason = "undecided", f"{failed} of {len(frames)} frames have no gap; any of them may be metallic."
-    pair.update(
-        verdict=verdict,
-        reason=reason,
-        selected=len(frames),
-        converged=len(computed),
-        failed={"410": failed} if failed else {},
-        metallic=metallic,
-        fraction_metallic=metallic / len(computed),
-        fraction_metallic_low=statistics.wilson_interval(metallic, len(frames))[0],
-        fraction_metallic_high=statistics.wilson_interval(metallic + failed, len(frames))[1],
-        min_gap=min(row["gap"] for row in computed),
-        sd_Mz_per_area=spread.value,
-        sd_low=spread.low,
-        sd_high=spread.high,
-        n_eff=spread.n_eff,
-        correlation_time_ps=spread.correlation_samples * 0.05,
-        fraction_beyond_window=float(np.mean(np.abs(moment[first:]) > BREAKDOWN)),
-        expected_sd_Mz_per_area=dielectric.sd_dipole(ratio, volume, 300.0) / pair["area"],
-        sampled_ps=float((len(moment) - 1 - first) * 0.05),
-        missing_energy_slope=energies.slope,
-        missing_energy_low=energies.low,
-        missing_energy_high=energies.high,
-        missing_energy_frames=energies.frames,
-        missing_energy_says=energies.says,
-        missing_energy_unit=float(missing_energy.slab_energy(np.ones(1), volume)[0]),
-        exit_code=0,
-        state="finished",
+    return Seed(
+        time=np.arange(len(moment)) * 0.05,
+        moment=moment,
+        frames=[{key: row.get(key) for key in FRAME_KEYS} for row in frames],
+        population=len(moment),
+        metallized=metallized_fraction(metallic, len(computed), len(frames) - len(computed)),
+        mean_gap=(float(np.mean(gaps)), float(np.mean(gaps)) - 0.4, float(np.mean(gaps)) + 0.4),
     )
+
+
+def judged(pair: dict[str, Any], seeds: list[Seed], **more: Any) -> dict[str, Any]:
+    """The verdict on one seed or several, by the package's own rule. Ten picoseconds are equilibration."""
+    given = {"temperature": 300.0, "equilibration": 10.0, "acceptable": 0.01, "confidence": 0.95, "rhat": 1.1, **more}
+    return summarize(seeds, {"area": pair["area"], "thickness": pair["thickness"]}, given)
+
+
+def law_of(interface: str, frames: list[dict[str, Any]]) -> dict[str, Any]:
+    """A row of :func:`aiida_falsemetal.query.cells.law_rows`."""
+    drop, gap, metallic = known_frames(frames)
+    return {
+        "campaign": "water",
+        "interface": interface,
+        "law_pk": 31000,
+        **{key: fitted_law(frames)[f"law_{key}"] for key in LAW_KEYS},
+        "metallic": int(metallic.sum()),
+        "drop_error": drop_error(frames),
+        "functional": "PBE",
+        "computed": {"drop": drop.tolist(), "gap": gap.tolist(), "metallic": metallic.tolist()},
+    }
 
 
 def new_pair(interface: str, mlip: str, seed: int, pk: int) -> dict[str, Any]:
@@ -204,12 +212,13 @@ def fail(row: dict[str, Any]) -> None:
     row.update({**dict.fromkeys(empty), "attempt": 3, "exit_code": 410, "exit_message": NOT_CONVERGED})
 
 
-@pytest.fixture
-def campaign() -> Campaign:
-    """Seven finished pairs, with failed frames and one lost; one unfinished pair and one that excepted."""
+@cache
+def whole_campaign() -> Campaign:
+    """See :func:`campaign`. Shared: copy before changing it."""
     rows: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
     series: dict[int, dict[str, np.ndarray]] = {}
+    seeds: dict[tuple[str, str], list[Seed]] = {}
     for pair, frames, moment in finished_pairs():
         by_drop = sorted(frames, key=lambda row: -abs(row["expected_drop"]))
         if pair["mlip"] == "mace-sr-4.5":
@@ -217,7 +226,9 @@ def campaign() -> Campaign:
             fail(by_drop[2])
         if (pair["interface"], pair["mlip"]) == ("film-38A", "spcfw-ewald"):
             fail(by_drop[1])
-        finish(pair, frames, moment)
+        seed = seed_of(frames, moment)
+        pair.update(judged(pair, [seed]), exit_code=0, state="finished")
+        seeds.setdefault((pair["interface"], pair["mlip"]), []).append(seed)
         rows += frames
         pairs.append(pair)
         steps = np.arange(len(moment)) * 50
@@ -232,4 +243,45 @@ def campaign() -> Campaign:
                 ("time_ps", "Mz", "Mz_per_area", "expected_drop", "energy_mlip", "stratum", "probability", "result_pk")
             )
         )
-    return Campaign([*rows, waiting, lost], [*pairs, running, crashed], series, SETTINGS)
+    laws = [law_of(film, [row for row in rows if row["interface"] == film]) for film in FILMS]
+    return Campaign(
+        [*rows, waiting, lost], [*pairs, running, crashed], series, SETTINGS, list(cells_of(pairs, seeds)), laws
+    )
+
+
+def cells_of(pairs: list[dict[str, Any]], seeds: dict[tuple[str, str], list[Seed]]) -> Iterator[dict[str, Any]]:
+    """Rows of :func:`aiida_falsemetal.query.cells.cell_rows`: none of the cell with a pair under way."""
+    for number, (key, found) in enumerate(seeds.items()):
+        if key == ("film-25A", "polar-mace"):
+            continue
+        pair = next(row for row in pairs if (row["interface"], row["mlip"]) == key)
+        missing = ["Seed 2: it ended without a word"] if key == ("film-25A", "spcfw-ewald") else []
+        labels = {"campaign": "water", "interface": key[0], "mlip": key[1], "verdict_pk": 30000 + number}
+        yield {**labels, **judged(pair, found, missing=missing)}
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    """Seven finished pairs, with failed frames and one lost; one unfinished pair and one that excepted."""
+    return deepcopy(whole_campaign())
+
+
+OLD_VERDICT = (
+    *("verdict", "reason", "selected", "converged", "failed", "metallic", "min_gap", "sd_Mz_per_area"),
+    *("sd_low", "sd_high", "n_eff", "correlation_time_ps", "expected_sd_Mz_per_area", "sampled_ps"),
+)
+"""Keys of the verdicts of older versions."""
+
+
+def as_older_version(given: Campaign) -> None:
+    """Make the rows those of a graph that an older version left: one verdict a pair, in its words."""
+    for pair in given.pairs:
+        if "verdict" not in pair:
+            continue
+        word = "metallized" if pair["metallic"] else "undecided" if pair["failed"] else "not metallized"
+        reason = f"{pair['metallic']} of {pair['converged']} computed frames are metallic."
+        old = {**{key: pair[key] for key in OLD_VERDICT}, "verdict": word, "reason": reason}
+        for key in set(judged(pair, [])) - set(old):
+            pair.pop(key, None)
+        pair.update(old)
+    given.cells, given.laws = [], []

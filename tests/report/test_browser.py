@@ -17,8 +17,6 @@ from typing import Any
 
 import pytest
 
-from aiida_falsemetal.report import build_report
-
 from .conftest import SETTINGS, Campaign
 
 pytestmark = pytest.mark.browser
@@ -101,7 +99,7 @@ def run(browser: str, folder: Path, page: Path, *options: str) -> tuple[str, lis
 
 def build(folder: Path, given: Campaign) -> Path:
     """The report of a synthetic campaign."""
-    return build_report(folder, "water", given.rows, given.pairs, given.series, given.settings)
+    return given.write(folder)
 
 
 def probe(browser: str, folder: Path, page: Path, width: int, *options: str) -> dict[str, Any]:

@@ -20,9 +20,9 @@ def film(campaign: Campaign, name: str) -> list[dict[str, Any]]:
     return [row for row in campaign.rows if row["interface"] == name]
 
 
-def draw(rows: list[dict[str, Any]]) -> figures.GapFigure:
+def draw(rows: list[dict[str, Any]], law: dict[str, Any] | None = None) -> figures.GapFigure:
     look = figures.styles(list(dict.fromkeys(row["mlip"] for row in rows)))
-    return figures.gap_figure("gap-0", "film", rows, {id(row): "frame-0" for row in rows}, look)
+    return figures.gap_figure("gap-0", "film", rows, {id(row): "frame-0" for row in rows}, look, law)
 
 
 def test_every_frame_has_its_mark(campaign: Campaign) -> None:
@@ -49,6 +49,32 @@ def test_fit_leaves_closed_gaps_out(campaign: Campaign) -> None:
     assert fit.slope_low < -0.97 < fit.slope_high
     assert "2 metallic frames left out" in drawn.sentence
     assert 'class="fit"' in drawn.svg
+
+
+def test_calibrated_law_takes_the_place_of_the_fit(campaign: Campaign) -> None:
+    law = campaign.laws[1]
+    drawn = draw(film(campaign, "film-38A"), {**law, "drop_error": 0.12})
+    assert drawn.fit is None and drawn.line == (law["intercept"], -law["slope"])
+    for wanted in (
+        "Calibrated gap law of PBE from 59 frames, 2 of them metallic: intercept "
+        f"{law['intercept']:.2f} [{law['intercept_low']:.2f}, {law['intercept_high']:.2f}] eV",
+        f"slope −{law['slope']:.2f} [−{law['slope_high']:.2f}, −{law['slope_low']:.2f}] eV/V",
+        "error in the drop, 0.12 V, is allowed for.",
+    ):
+        assert wanted in drawn.sentence
+    # Pixels of the line: its slope is the law's.
+    plain = draw(film(campaign, "film-38A"))
+    ends = [
+        np.array([pair.split(",") for pair in found.split()], dtype=float)
+        for svg_text in (drawn.svg, plain.svg)
+        for found in re.findall(r'<polyline class="fit" points="([^"]*)"', svg_text)
+    ]
+    assert len(ends) == 2 and ends[0] == pytest.approx(ends[1], abs=5.0) and not np.array_equal(*ends)
+
+
+def test_a_law_of_too_few_frames_leaves_the_fit(campaign: Campaign) -> None:
+    rows = film(campaign, "film-38A")
+    assert draw(rows, {**campaign.laws[1], "intercept": None, "slope": None}) == draw(rows)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 2])

@@ -1,4 +1,4 @@
-"""The three files: strict, complete, the same every time, never half written."""
+"""The four files: strict, complete, the same every time, never half written."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ import numpy as np
 import pytest
 
 from aiida_falsemetal.names import FRAME_COLUMNS
-from aiida_falsemetal.report import build_report
-from aiida_falsemetal.report.data import plain
+from aiida_falsemetal.report.data import CELL_COLUMNS, plain
 
 from .conftest import SETTINGS, Campaign
 
-NAMES = ("report.html", "results.json", "results.csv")
+NAMES = ("report.html", "results.json", "results.csv", "cells.csv")
 
 
 def build(folder: Path, given: Campaign, name: str = "water") -> Path:
     """The report of a synthetic campaign."""
-    return build_report(folder, name, given.rows, given.pairs, given.series, given.settings)
+    return given.write(folder, name)
 
 
 def refuse(constant: str) -> Any:
@@ -31,7 +30,7 @@ def refuse(constant: str) -> Any:
     raise AssertionError(f"{constant} is not JSON")
 
 
-def test_writes_three_files_and_nothing_else(tmp_path: Path, campaign: Campaign) -> None:
+def test_writes_four_files_and_nothing_else(tmp_path: Path, campaign: Campaign) -> None:
     assert build(tmp_path / "new" / "folder", campaign) == tmp_path / "new" / "folder" / "report.html"
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(NAMES)
 
@@ -54,10 +53,24 @@ def test_json_is_strict_and_complete(tmp_path: Path, campaign: Campaign) -> None
     campaign.rows[1]["fermi"] = np.float64("inf")
     build(tmp_path, campaign)
     found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"), parse_constant=refuse)
-    assert list(found) == ["campaign", "settings", "frames", "pairs"]
+    assert list(found) == ["campaign", "settings", "frames", "pairs", "cells", "laws"]
     assert found["frames"][0]["witness"] is None and found["frames"][1]["fermi"] is None
     assert found["frames"][2] == campaign.rows[2]
     assert [pair["pair_pk"] for pair in found["pairs"]] == [pair["pair_pk"] for pair in campaign.pairs]
+    assert found["cells"] == campaign.cells and found["laws"] == campaign.laws
+
+
+def test_cells_csv_has_one_line_a_cell(tmp_path: Path, campaign: Campaign) -> None:
+    build(tmp_path, campaign)
+    with (tmp_path / "cells.csv").open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [row["verdict"] for row in found] == [row["verdict"] for row in campaign.cells]
+    assert set(found[0]) == set(campaign.cells[0]) and len(found) == 5
+    assert list(found[0])[:5] == ["campaign", "interface", "mlip", "verdict_pk", "verdict"]
+    assert found[0]["metallized_bound"] == "" and float(found[0]["rhat"]) == campaign.cells[0]["rhat"]
+    # Lists and dictionaries are JSON, as in results.json.
+    assert json.loads(found[0]["failed"]) == {"410": 2}
+    assert json.loads(found[1]["missing"]) == campaign.cells[1]["missing"]
 
 
 def test_csv_has_one_line_a_frame(tmp_path: Path, campaign: Campaign) -> None:
@@ -76,6 +89,7 @@ def test_empty_campaign(tmp_path: Path) -> None:
     page = build(tmp_path, Campaign([], [], {}, SETTINGS)).read_text(encoding="utf-8")
     assert "This campaign has no pairs yet." in page and "No frame has been selected yet." in page
     assert (tmp_path / "results.csv").read_text() == ",".join(FRAME_COLUMNS) + "\n"
+    assert (tmp_path / "cells.csv").read_text() == ",".join(CELL_COLUMNS) + "\n"
 
 
 def test_a_failing_write_leaves_the_old_page(

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from aiida_falsemetal.report import build_report
 from aiida_falsemetal.report.page import embedded_json
 
-from .conftest import NOT_CONVERGED, SETTINGS, Campaign
+from .conftest import NOT_CONVERGED, SETTINGS, Campaign, as_older_version
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'&amp; <!--"
 VOID = {"meta", "br", "input", "img", "link", "hr"}
@@ -56,15 +55,17 @@ class Document(HTMLParser):
 
 
 def page(folder: Path, given: Campaign, name: str = "water") -> str:
-    path = build_report(folder, name, given.rows, given.pairs, given.series, given.settings)
-    return path.read_text(encoding="utf-8")
+    return given.write(folder, name).read_text(encoding="utf-8")
 
 
 def test_says_what_was_found(tmp_path: Path, campaign: Campaign) -> None:
     words = Document(page(tmp_path, campaign)).words
     for wanted in (
-        "9 pairs of interface, MLIP and seed: 3 metallized, 3 not metallized, 1 undecided, 1 failed, 1 unfinished.",
-        "1 of 16 frames have no gap; any of them may be metallic.",
+        "6 combinations of interface and MLIP: 2 false metallization, 1 safe, 2 undecided, 1 unfinished.",
+        "9 pairs of interface, MLIP and seed, 114 frames.",
+        "False metallization: more than 1 % of the trajectory is metallic beyond doubt",
+        "1 of 16 frames have no gap, and any of them may be.",
+        "What would decide: The 1 frames without a gap come first.",
         "State: waiting; 0 of 1 frame done.",
         "The workchain was excepted.",
         "(revPBE-D3, the ML-PEG authors)",
@@ -77,6 +78,97 @@ def test_says_what_was_found(tmp_path: Path, campaign: Campaign) -> None:
         "ab" * 32,
     ):
         assert wanted in words, wanted
+
+
+def verdict_cells(text: str) -> list[str]:
+    """What each cell of the matrix says."""
+    table = text[text.index('<table class="matrix">') :].partition("</table>")[0]
+    return [Document(cell.partition("</td>")[0]).words for cell in table.split("<td>")[1:]]
+
+
+def test_a_cell_has_one_verdict_and_its_numbers(tmp_path: Path, campaign: Campaign) -> None:
+    cells = verdict_cells(page(tmp_path, campaign))
+    assert len(cells) == 6
+    found = campaign.cells[2]  # film-38A, mace-sr-4.5, two seeds
+    low, high = 100 * found["metallized_low"], 100 * found["metallized_high"]
+    assert cells[3].startswith(
+        f"■ false metallization 2 seeds metallized{100 * found['metallized']:.1f} % [{low:.1f}, {high:.1f}] sd ratio"
+    )
+    assert f"{found['sd_ratio']:.2f} [{found['sd_ratio_low']:.2f}, {found['sd_ratio_high']:.2f}]" in cells[3]
+    assert f"R-hat{found['rhat']:.2f} {found['reason']}" in cells[3] and "What would decide" not in cells[3]
+    bound = 100 * campaign.cells[3]["metallized_bound"]
+    assert cells[4].startswith("□ safe 1 seed") and f"by the gap lawat most {bound:.2g} % sd ratio" in cells[4]
+    assert cells[5].startswith("? undecided 1 seed") and "%, not counted: frames failed" in cells[5]
+    assert f"What would decide: {campaign.cells[4]['would_decide']}" in cells[5]
+
+
+def test_a_cell_without_a_verdict_shows_its_pairs(tmp_path: Path, campaign: Campaign) -> None:
+    cells = verdict_cells(page(tmp_path, campaign))
+    assert cells[1].startswith("□ safe seed 1By the gap law")
+    assert cells[1].endswith("… unfinished seed 2State: waiting; 0 of 1 frame done.")
+    # One that was judged without a seed says of how many, and what became of it.
+    assert cells[2].startswith("? undecided 1 of 2 seeds") and "× failed seed 2The workchain was excepted." in cells[2]
+
+
+def test_a_reference_is_named(tmp_path: Path, campaign: Campaign) -> None:
+    campaign.cells[0]["reference"] = "polar-mace"
+    assert "false metallization 1 seed, against polar-mace" in Document(page(tmp_path, campaign)).words
+
+
+def test_graph_of_an_older_version(tmp_path: Path, campaign: Campaign) -> None:
+    """Its words, its verdicts by seed, its least-squares line."""
+    as_older_version(campaign)
+    text = page(tmp_path, campaign)
+    words = Document(text).words
+    assert "2 metallized, 1 not metallized, 1 failed" not in words
+    assert "6 combinations of interface and MLIP: 1 undecided, 2 metallized, 1 not metallized, 1 unfinished" in words
+    assert "1 no common verdict" in words
+    cells = verdict_cells(text)
+    assert cells[0].startswith("■ metallized seed 1") and cells[4].startswith("□ not metallized seed 1")
+    assert cells[3].count("■ metallized") == 2
+    assert "Least squares of" in words and "Calibrated gap law" not in words
+    assert "What was used: not recorded by the version that made the verdict." in words
+
+
+def test_formulas_of_the_expected_sd(tmp_path: Path, campaign: Campaign) -> None:
+    alone = Document(page(tmp_path / "one", campaign)).words
+    assert "What was used: isolated film: 1/eps_inf - 1/eps." in alone and "film of water" not in alone
+    for pair in campaign.pairs[3:6]:
+        pair["expected_formula"] = "no expectation"
+    words = Document(page(tmp_path / "two", campaign)).words
+    assert (
+        "isolated film (film-25A × mace-sr-4.5, film-25A × polar-mace, film-25A × spcfw-ewald, film-38A × spcfw-ewald)"
+        "; no expectation (film-38A × mace-sr-4.5, film-38A × polar-mace)." in words
+    )
+
+
+def test_a_run_that_goes_on_is_said_to(tmp_path: Path, campaign: Campaign) -> None:
+    for pair in campaign.pairs:
+        pair["md_precision"] = 0.1
+    words = Document(page(tmp_path, campaign)).words
+    assert "(200000 steps) at 300 K, and on until the dipole’s sd is known to ±10 % or a limit is reached;" in words
+
+
+def test_pairs_have_their_estimates(tmp_path: Path, campaign: Campaign) -> None:
+    pair = campaign.pairs[0]
+    del campaign.pairs[1]["mean_gap"]
+    words = Document(page(tmp_path, campaign)).words
+    share = [f"{100 * pair[key]:.1f}" for key in ("metallized", "metallized_low", "metallized_high")]
+    gap = [f"{pair[key]:.2f}" for key in ("mean_gap", "mean_gap_low", "mean_gap_high")]
+    more = [f"{pair[key]:.0f}" for key in ("more_ps", "more_ps_low", "more_ps_high")]
+    assert (
+        f"{share[0]} % [{share[1]}, {share[2]}] {pair['min_gap']:.2f} {gap[0]} [{gap[1]}, {gap[2]}] "
+        f"{pair['rhat']:.2f} {pair['sampled_ps']:.1f} {more[0]} [{more[1]}, {more[2]}]" in words
+    )
+
+
+def test_plain_numbers_of_a_cell(tmp_path: Path, campaign: Campaign) -> None:
+    words = Document(page(tmp_path, campaign)).words
+    found = campaign.cells[2]
+    assert (
+        f" {1e3 * found['mlpeg_sigma']:.2f} {100 * found['mlpeg_fraction']:.2f} {found['missing_energy_slope']:.2f} ["
+        in words
+    )
 
 
 def test_one_row_a_frame_with_its_numbers(tmp_path: Path, campaign: Campaign) -> None:
@@ -110,6 +202,15 @@ def test_labels_cannot_become_markup(tmp_path: Path, campaign: Campaign) -> None
         pair["interface"] = EVIL if pair["interface"] == "film-25A" else pair["interface"]
         pair["mlip"] = f"{pair['mlip']}{EVIL}"
         pair["reason"] = EVIL
+        pair["expected_formula"] = EVIL if "verdict" in pair else None
+    for cell in campaign.cells:
+        cell["interface"] = EVIL if cell["interface"] == "film-25A" else cell["interface"]
+        cell["mlip"] = f"{cell['mlip']}{EVIL}"
+        cell["reason"], cell["reference"] = EVIL, EVIL
+        cell["would_decide"] = EVIL if cell["would_decide"] else ""
+    for law in campaign.laws:
+        law["interface"] = EVIL if law["interface"] == "film-25A" else law["interface"]
+        law["functional"] = EVIL
     for row in campaign.rows:
         row["mlip"] = f"{row['mlip']}{EVIL}"
     campaign.settings = {**SETTINGS, "note": EVIL, "versions": {EVIL: EVIL}}
@@ -172,11 +273,18 @@ def test_frames_of_a_pair_that_is_not_listed_are_shown(tmp_path: Path, campaign:
 
 def test_a_pair_whose_md_failed_shows_verdict_and_exit_code(tmp_path: Path, campaign: Campaign) -> None:
     early = "The MD ended early: a molecule broke."
+    campaign.cells = []
     campaign.pairs[1].update(verdict="undecided", reason=early, exit_code=410, exit_message=f"{early} See the outputs.")
     campaign.pairs[2].update(exit_code=410, exit_message="The MD ended early: it exploded.")
     words = Document(page(tmp_path, campaign)).words
     assert f"undecided seed 1{early} Exit code 410." in words
-    assert "is metallic. Exit code 410: The MD ended early: it exploded." in words
+    assert ". None of 16 computed ones is. Exit code 410: The MD ended early: it exploded." in words
+
+
+def test_an_exit_code_stands_beside_a_verdict(tmp_path: Path, campaign: Campaign) -> None:
+    campaign.pairs[0].update(exit_code=410, exit_message="The MD ended early: it exploded.")
+    cells = verdict_cells(page(tmp_path, campaign))
+    assert cells[0].endswith("Seed 1: Exit code 410: The MD ended early: it exploded.")
 
 
 def test_an_imported_trajectory_without_a_model(tmp_path: Path, campaign: Campaign) -> None:

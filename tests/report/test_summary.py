@@ -10,17 +10,18 @@ import pytest
 from rich.console import Console
 
 from aiida_falsemetal.physics.selection import select_frames
+from aiida_falsemetal.report.cells import gather
 from aiida_falsemetal.report.summary import failure_counts, mean_gap, status_counts, summarize
-from aiida_falsemetal.report.table import results_table
+from aiida_falsemetal.report.table import failed_pairs, results_table
 
-from .conftest import NOT_CONVERGED, Campaign
+from .conftest import NOT_CONVERGED, Campaign, as_older_version
 
 
 def test_statuses(campaign: Campaign) -> None:
     pairs = summarize(campaign.rows, campaign.pairs)
     assert status_counts(pairs) == [
-        ("metallized", 3),
-        ("not metallized", 3),
+        ("false metallization", 3),
+        ("safe", 3),
         ("undecided", 1),
         ("failed", 1),
         ("unfinished", 1),
@@ -89,28 +90,75 @@ def test_mean_gap_is_unknown_without_gaps_or_probabilities(frames: list[dict[str
 def printed(campaign: Campaign) -> str:
     """The table as a wide terminal shows it."""
     console = Console(file=io.StringIO(), width=260, color_system=None)
-    console.print(results_table(campaign.rows, campaign.pairs))
+    console.print(results_table(campaign.rows, campaign.pairs, campaign.cells))
     output = console.file
     assert isinstance(output, io.StringIO)
     return output.getvalue()
 
 
-def test_table_has_a_row_a_pair(campaign: Campaign) -> None:
-    campaign.pairs[0]["exit_code"] = 410
+def table_rows(campaign: Campaign) -> list[list[str]]:
+    """Cells of the lines that begin a row."""
     lines = [line for line in printed(campaign).splitlines() if "film-" in line]
-    assert len(lines) == len(campaign.pairs)
-    first = [cell.strip() for cell in lines[0].strip("│").split("│")]
+    return [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+
+
+def test_table_has_a_row_a_cell(campaign: Campaign) -> None:
+    rows = table_rows(campaign)
+    assert [row[:3] for row in rows] == [
+        ["film-25A", "mace-sr-4.5", "1"],
+        ["film-25A", "polar-mace", "2"],
+        ["film-25A", "spcfw-ewald", "1 of 2"],
+        ["film-38A", "mace-sr-4.5", "2"],
+        ["film-38A", "polar-mace", "1"],
+        ["film-38A", "spcfw-ewald", "1"],
+    ]
+    found, cell = rows[3], campaign.cells[2]
+    assert found[3:6] == ["no", "false metallization", "2 / 28 / 32 (4 failed)"]
+    assert found[6] == f"{cell['min_gap']:.2f}"
+    low, high = 100 * cell["metallized_low"], 100 * cell["metallized_high"]
+    assert found[7] == f"{100 * cell['metallized']:.1f} % [{low:.1f}, {high:.1f}]"
+    assert found[8] == f"{cell['sd_ratio']:.2f} [{cell['sd_ratio_low']:.2f}, {cell['sd_ratio_high']:.2f}]"
+    assert cell["reason"].startswith(found[9]) and found[9]
+    # A cell with a seed under way has no numbers of its own yet, and says where its seeds are.
+    assert rows[1][4:6] == ["unfinished", "0 / 16 / 17 (1 waiting)"] and rows[1][7:9] == ["–", "–"]
+    assert rows[1][9].startswith("Seed 1, safe: By the gap law")
+
+
+def test_nothing_is_below_the_table(campaign: Campaign) -> None:
+    assert printed(campaign).rstrip().splitlines()[-1].startswith("└")
+
+
+def test_pairs_that_failed_have_a_line_each(campaign: Campaign) -> None:
+    campaign.pairs[0].update(exit_code=410, exit_message="The MD ended early: a molecule broke.")
+    campaign.pairs[7].update(exit_code=310, exit_message="The MD could not be run: no disk.", state="finished")
+    assert failed_pairs(campaign.rows, campaign.pairs) == [
+        "film-25A x mace-sr-4.5, seed 1: Exit code 410: The MD ended early: a molecule broke.",
+        "film-25A x polar-mace, seed 2: The MD could not be run: no disk. Exit code 310.",
+        "film-25A x spcfw-ewald, seed 2: The workchain was excepted.",
+    ]
+
+
+def test_table_of_an_older_graph(campaign: Campaign) -> None:
+    as_older_version(campaign)
+    rows = table_rows(campaign)
+    assert [row[4] for row in rows] == [
+        *("metallized", "unfinished", "no common verdict"),
+        *("metallized", "not metallized", "undecided"),
+    ]
     pair = campaign.pairs[0]
-    assert first[:6] == ["film-25A", "mace-sr-4.5", "1", "no", "metallized", "2 / 14 / 16 (2 failed)"]
-    assert first[6] == f"{pair['min_gap']:.2f}"
-    assert first[8] == f"{1e3 * pair['sd_Mz_per_area']:.2f} [{1e3 * pair['sd_low']:.2f}, {1e3 * pair['sd_high']:.2f}]"
-    assert first[9].startswith(f"{pair['sd_Mz_per_area'] / pair['expected_sd_Mz_per_area']:.2f} [")
-    assert first[10] == "410"
+    assert rows[0][8].startswith(f"{pair['sd_Mz_per_area'] / pair['expected_sd_Mz_per_area']:.2f} [")
+
+
+def test_a_verdict_of_which_no_pair_is_listed_has_its_cell(campaign: Campaign) -> None:
+    (cell,) = gather([], campaign.cells[:1])
+    assert (cell.status, cell.seeds, cell.long_ranged) == ("false metallization", "1", None)
+    assert cell.counts == "2 / 14 / 16 (2 failed)" and cell.min_gap == campaign.cells[0]["min_gap"]
 
 
 def test_table_shows_labels_as_they_are(campaign: Campaign) -> None:
     campaign.pairs[0]["mlip"] = "[red]model[/red]"
-    assert "[red]model[/red]" in printed(campaign)
+    campaign.cells[1]["reason"] = "[red]reason[/red]"
+    assert "[red]model[/red]" in printed(campaign) and "[red]reason[/red]" in printed(campaign)
 
 
 def test_empty_table() -> None:
