@@ -240,13 +240,15 @@ Point = tuple[str, str] | None
 
 def _check_frames(evidence: Evidence, limits: Thresholds) -> Point:
     metallized, missing = evidence.metallized, evidence.selected - evidence.computed
-    first = f"The {missing} frames without a gap come first. " if missing else ""
+    lost = "frame" if missing == 1 else f"{missing} frames"
+    first = f"The {lost} without a gap come{'s' * (missing == 1)} first. " if missing else ""
     if metallized is None or not evidence.computed:
         needed = smallest_trials(lambda n: wilson(0.0, n, limits.confidence)[1] <= limits.acceptable, 1.0)
         return "No frame has a computed gap.", first + _frames(needed, ", none of them metallic, would make it safe.")
     if metallized.high <= limits.acceptable or _by_law(evidence, limits):
         return None
-    unknown = f"; {missing} of {evidence.selected} frames have no gap, and any of them may be" if missing else ""
+    have = "has no gap, and may be" if missing == 1 else "have no gap, and any of them may be"
+    unknown = f"; {missing} of {evidence.selected} frames {have}" if missing else ""
     reason = (
         f"Up to {_percent(metallized.high)} of the frames may be metallic ({_interval(metallized)}), with "
         f"{_percent(limits.acceptable)} acceptable{unknown}."

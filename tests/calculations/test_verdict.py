@@ -83,8 +83,8 @@ def test_metallic_frames_accuse() -> None:
 @pytest.mark.parametrize(
     ("seed", "reason"),
     [
-        (seed_of([*OPEN, bad()]), "1 of 13 frames have no gap"),
-        (seed_of(OPEN, lost=1), "1 of 13 frames have no gap"),
+        (seed_of([*OPEN, bad()]), "1 of 13 frames has no gap"),
+        (seed_of(OPEN, lost=1), "1 of 13 frames has no gap"),
         (seed_of(OPEN, message="It exploded."), "It exploded"),
         (seed_of([bad()]), "No frame has a computed gap"),
         (seed_of([]), "No frame has a computed gap"),
