@@ -44,6 +44,8 @@ ESTIMATE_KEYS = (
     *("metallized", "metallized_low", "metallized_high", "metallized_least", "metallized_most"),
     *("mean_gap", "mean_gap_low", "mean_gap_high"),
 )
+PREDICTED = 41
+"""Drops at which a law says what to expect."""
 LAW_KEYS = ("intercept", "intercept_low", "intercept_high", "slope", "slope_low", "slope_high", "scatter", "frames")
 
 
@@ -246,6 +248,22 @@ def fitted_law(frames: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     except ValueError:
         return empty
     return {f"law_{key}": getattr(law, key) for key in LAW_KEYS}
+
+
+def predicted_gaps(frames: Sequence[Mapping[str, Any]], confidence: float = 0.95) -> dict[str, Any] | None:
+    """Predictive interval of the gap (eV) of a frame that was not computed, by its drop (V); None of too few frames.
+
+    :return: ``drop``, ``low`` and ``high``, each of shape (``PREDICTED``,), and ``confidence``. Drops go from 0 to a
+        quarter beyond the largest that was computed.
+    """
+    drop, gap, metallic = known_frames(frames)
+    try:
+        model = gapmodel.fit_gap_model(drop, gap, metallic)
+    except ValueError:
+        return None
+    grid = np.linspace(0.0, 1.25 * float(np.abs(drop).max()), PREDICTED)
+    low, high = model.interval(grid, confidence)
+    return {"drop": grid.tolist(), "low": low.tolist(), "high": high.tolist(), "confidence": confidence}
 
 
 def known_frames(frames: Sequence[Mapping[str, Any]]) -> tuple[Array, Array, NDArray[np.bool_]]:

@@ -9,7 +9,7 @@ from aiida.engine import calcfunction
 
 from ..physics.estimation import Estimate
 from ..physics.series import Fraction
-from .evidence import FRAME_KEYS, LAW_KEYS, Seed, drop_error, fitted_law, known_frames, summarize
+from .evidence import FRAME_KEYS, LAW_KEYS, Seed, drop_error, fitted_law, known_frames, predicted_gaps, summarize
 from .sampling import Sample, results_of
 
 THRESHOLDS: dict[str, Any] = {"acceptable": 0.01, "confidence": 0.95, "rhat": 1.1}
@@ -74,7 +74,8 @@ def interface_law(**verdicts: orm.Dict) -> orm.Dict:
 
     :param verdicts: of :func:`pair_verdict`; all of one interface.
     :return: intercept (eV), slope (eV/V) and scatter (eV) with intervals, None of too few frames; ``drop_error`` (V);
-        ``functional`` (or the several, if the campaign mixes them); the ``frames``' drops and gaps.
+        ``functional`` (or the several, if the campaign mixes them); ``predicted``, the interval for a frame that was
+        not computed (:func:`.evidence.predicted_gaps`); the ``computed`` frames' drops and gaps.
     """
     frames = [frame for _, node in sorted(verdicts.items()) for frame in node.get_dict()["computed_frames"]]
     drop, gap, metallic = known_frames(frames)
@@ -85,6 +86,7 @@ def interface_law(**verdicts: orm.Dict) -> orm.Dict:
             "metallic": int(metallic.sum()),
             "drop_error": drop_error(frames),
             "functional": ", ".join(functionals),
+            "predicted": predicted_gaps(frames),
             "computed": {"drop": drop.tolist(), "gap": gap.tolist(), "metallic": metallic.tolist()},
         }
     )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 import click
 
 from .common import format_option, load_profile, print_rows
 
-COLUMNS = (
-    *("interface", "mlip", "verdict", "seeds", "converged", "selected", "metallized", "metallized_high"),
-    *("metallized_bound", "sd_ratio", "rhat", "reason", "would_decide"),
-)
-"""Of a verdict, what the table has room for; JSON and CSV have all of it."""
+WIDTH = 100
+"""Columns of a sentence at a terminal."""
 
 
 @click.command()
@@ -45,9 +43,26 @@ def verdict(campaign: str, acceptable: float | None, rhat: float | None, referen
     for sentence in conclude_campaign(campaign, settings):
         click.echo(sentence, err=True)
     rows = cell_rows(campaign)
-    if form == "table":
-        rows = [{key: row[key] for key in COLUMNS} for row in rows]
-    print_rows(rows, form)
+    if form != "table":
+        print_rows(rows, form)
+        return
+    click.echo("\n\n".join(_paragraph(row) for row in rows))
+    if not rows:
+        click.echo("nothing to judge yet: no interface and MLIP has all its pairs at their end")
+
+
+def _paragraph(row: dict[str, Any]) -> str:
+    """A verdict in words: its reasons are sentences, which no column holds."""
+    seeds = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
+    beside = f", against {row['reference']}" if row["reference"] else ""
+    lines = [
+        f"{row['interface']} x {row['mlip']}: {row['verdict']} ({seeds}{beside}; "
+        f"{row['metallic']} metallic, {row['converged']} computed, {row['selected']} selected frames)",
+        *(f"  {line}" for line in wrap(row["reason"], WIDTH)),
+    ]
+    if row["would_decide"]:
+        lines += [f"  {line}" for line in wrap(f"What would decide: {row['would_decide']}", WIDTH)]
+    return "\n".join(lines)
 
 
 def _settings(campaign: str) -> dict[str, Any]:

@@ -125,6 +125,8 @@ def gap_figure(
         known = [abs(row["expected_drop"]) for row in computed if not row.get("metallic")]
         ends = np.array([0.0, max(known, default=0.0)])
         plot.line(zip(ends.tolist(), (line[0] + line[1] * ends).tolist(), strict=True), "fit")
+    for end in _predicted(law, plot.x[1]):
+        plot.line(end, "band")
     for row in computed:
         style = look[row["mlip"]]
         css = f"m {style.colour} {'filled' if row.get('metallic') else 'open'}"
@@ -146,6 +148,17 @@ def _line(
         return line, None, _law_sentence(law)
     fit, sentence = _fit(computed)
     return None if fit is None else (fit.intercept, fit.slope), fit, sentence
+
+
+def _predicted(law: dict[str, Any] | None, most: float) -> list[list[tuple[float, float]]]:
+    """Lower and upper end of a law's predictive interval as (drop, gap), as far as the figure goes."""
+    found = (law or {}).get("predicted")
+    if not found:
+        return []
+    return [
+        [(drop, gap) for drop, gap in zip(found["drop"], found[end], strict=True) if drop <= most]
+        for end in ("low", "high")
+    ]
 
 
 def _law_line(law: dict[str, Any] | None) -> tuple[float, float] | None:

@@ -101,6 +101,7 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
         "frames": [(targets[id(row)], row, states.get(id(row), "")) for row in rows],
         "law_swatch": figures.line_swatch("law"),
         "fit_swatch": figures.line_swatch("fit"),
+        "band_swatch": figures.line_swatch("band"),
         "window_swatch": figures.line_swatch("window"),
         "gauss_swatch": figures.line_swatch("gauss"),
         "cross_swatch": figures.cross_swatch(),
