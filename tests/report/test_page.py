@@ -65,7 +65,7 @@ def test_says_what_was_found(tmp_path: Path, campaign: Campaign) -> None:
         "9 pairs of interface, MLIP and seed, 114 frames.",
         "False metallization: more than 1 % of the trajectory is metallic beyond doubt",
         "1 of 16 frames has no gap, and may be.",
-        "What would decide: The 1 frames without a gap come first.",
+        "What would decide: The frame without a gap comes first.",
         "State: waiting; 0 of 1 frame done.",
         "The workchain was excepted.",
         "(revPBE-D3, the ML-PEG authors)",
