@@ -89,6 +89,7 @@ def status(campaign: str | None, form: str) -> None:
                 "detail": item.detail,
                 "core_seconds_left": item.seconds,
                 "more_ps": pair.get("more_ps"),
+                "for_precision": pair.get("md_precision") or (0.1 if "more_ps" in pair else None),
                 "exit_code": pair["exit_code"],
                 "reason": pair["exit_message"] or pair.get("reason") or "",
             }

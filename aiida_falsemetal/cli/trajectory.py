@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .bulk import bulk_command
 from .common import load_profile
 
 IMPORTED = "imported"
@@ -17,7 +18,10 @@ REPORT_EVERY = 100
 
 @click.group()
 def trajectory() -> None:
-    """Trajectories from files: store one in the profile."""
+    """Trajectories from files: store one in the profile, or look at a bulk liquid's."""
+
+
+trajectory.add_command(bulk_command)
 
 
 @trajectory.command("import")
