@@ -216,7 +216,7 @@ def _missing(rows: Sequence[dict[str, Any]], drawn: Sequence[dict[str, Any]]) ->
     parts = (
         [f"{count(len(drawn), 'failed frame')} marked × on the axis"]
         if drawn
-        else ["no failed frame with a known drop"]
+        else ["No failed frame with a known drop"]
     )
     parts += [f"{count(without, 'failed frame')} without a recorded drop not shown"] if without else []
     parts += [f"{count(nowhere, 'frame')} with a gap but no recorded drop not shown"] if nowhere else []
