@@ -38,16 +38,21 @@ def load_profile() -> None:
 def print_rows(rows: list[dict[str, Any]], form: str, columns: list[str] | None = None) -> None:
     """Print rows as ``table``, ``json`` or ``csv``."""
     names = columns or (list(rows[0]) if rows else [])
-    if form == "json":
-        click.echo(json.dumps([{name: row.get(name) for name in names} for row in rows], indent=1))
-    elif form == "csv":
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        click.echo(buffer.getvalue(), nl=False)
-    else:
+    if form == "table":
         _print_table(rows, names)
+    else:
+        click.echo(as_text(rows, form, names), nl=False)
+
+
+def as_text(rows: list[dict[str, Any]], form: str, names: list[str]) -> str:
+    """Rows as the text of a ``json`` or ``csv`` file."""
+    if form == "json":
+        return json.dumps([{name: row.get(name) for name in names} for row in rows], indent=1) + "\n"
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
 
 
 def _print_table(rows: list[dict[str, Any]], names: list[str]) -> None:

@@ -13,6 +13,7 @@ from .screen import screen
 from .setup import setup
 from .trajectory import trajectory
 from .verdict import verdict
+from .why import why
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,5 +22,5 @@ def main() -> None:
     """Does this machine-learned potential turn this interface into a metal it is not?"""
 
 
-for command in (setup, doctor, interface, model, trajectory, screen, status, verdict, query, report):
+for command in (setup, doctor, interface, model, trajectory, screen, status, verdict, query, why, report):
     main.add_command(command)

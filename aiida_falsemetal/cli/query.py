@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .common import format_option, load_profile, print_rows, results_folder
+from .tables import chosen_form, write_table
 
 TABLE_COLUMNS = [
     "interface",
@@ -25,6 +26,22 @@ TABLE_COLUMNS = [
     "pair_pk",
 ]
 """Of a frame's row, what the table has room for; JSON and CSV have all of it."""
+COLUMNS = {
+    "frames": TABLE_COLUMNS,
+    "pairs": [
+        *("campaign", "interface", "mlip", "seed", "state", "exit_code", "verdict", "metallic", "converged"),
+        *("selected", "min_gap", "metallized", "pair_pk"),
+    ],
+    "interfaces": [
+        *("campaign", "interface", "recipe", "area", "thickness", "vacuum", "solvent", "molecules"),
+        *("E_g0", "slope", "law_frames", "pairs", "interface_pk"),
+    ],
+    "mlips": [
+        *("labels", "family", "long_ranged", "cutoff", "layers", "receptive_field", "boundary", "elements"),
+        *("scan", "sha256", "mlip_pk"),
+    ],
+}
+"""What can be asked for, and the columns that a table of it has unless others are asked for."""
 DFT_KEYS = (
     "protocol",
     "functional",
@@ -41,16 +58,51 @@ DFT_KEYS = (
 
 
 @click.command()
+@click.argument("subject", type=click.Choice(list(COLUMNS)), default="frames")
 @click.option("--campaign", help="Only this campaign.")
 @click.option("--all-runs", is_flag=True, help="Also pairs that were submitted again later.")
-@format_option
-def query(campaign: str | None, all_runs: bool, form: str) -> None:
-    """One row a frame."""
+@click.option("--where", metavar="CONDITION", help='Only rows of which this is true, as "gap < 0.5"; docs/query.md.')
+@click.option("--columns", metavar="A,B,...", help="These columns, in this order.")
+@click.option("--sort", metavar="A,-B,...", help="By these columns; - turns an order round.")
+@click.option("--limit", type=click.IntRange(min=0), help="So many rows at most.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "parquet"]),
+    help="`table` unless given; with --output what the file's name says.",
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+def query(
+    subject: str,
+    campaign: str | None,
+    all_runs: bool,
+    where: str | None,
+    columns: str | None,
+    sort: str | None,
+    limit: int | None,
+    form: str | None,
+    output: Path | None,
+) -> None:
+    """One row a frame, or what else SUBJECT says: pairs, interfaces, mlips."""
+    wanted = chosen_form(form, output)
+    if all_runs and subject not in ("frames", "pairs"):
+        raise click.UsageError(f"--all-runs is for frames and pairs; leave it out for {subject}.")
     load_profile()
-    from ..query.rows import frame_rows
+    from ..query.subjects import table
+    from ..query.tokens import QueryError
 
-    rows = frame_rows(campaign) if all_runs else current_rows(campaign)[0]
-    print_rows(rows, form, TABLE_COLUMNS if form == "table" else None)
+    try:
+        names, rows = table(subject, where, columns, sort, limit, campaign, all_runs)
+    except QueryError as error:
+        raise click.ClickException(str(error)) from None
+    if output is not None:
+        write_table(names, rows, wanted, output)
+    elif columns is None and wanted == "table":
+        print_rows(rows, wanted, COLUMNS[subject])
+    else:
+        # Of nothing that was found, the heading is what was asked for; without a question there is none.
+        asked = columns is not None or where is not None or subject != "frames"
+        print_rows(rows, wanted, names if rows or asked else None)
 
 
 def current_rows(campaign: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
