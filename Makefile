@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell pwd | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help system install setup screen test test-slow test-browser lint format clean distclean
+.PHONY: help system demo install setup screen test test-slow test-browser lint format clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +22,12 @@ help: ## this list
 system: ## Python, pw.x and projwfc.x: there, installed with apt by root, or the line to run
 	@command -v $(PYTHON) >/dev/null || { echo "Error: there is no $(PYTHON); install Python 3.11 or newer." >&2; exit 1; }
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m aiida_falsemetal.cli.environment --system
+
+# Where there is no environment yet, one without torch, which `make install` makes anew.
+demo: ## the report of a campaign that comes with the package; needs neither pw.x nor torch
+	test -x $(BIN)/falsemetal || $(PYTHON) -m venv --clear $(VENV)
+	test -x $(BIN)/falsemetal || $(BIN)/python -m pip install -q $(PIP_ARGS) -c requirements.lock -e .
+	$(BIN)/falsemetal demo
 
 # torch comes first and alone: named by another package, it would be the newest build, with gigabytes of CUDA.
 $(STAMP): pyproject.toml requirements.lock | system

@@ -27,13 +27,14 @@ MAY_USE: dict[str, set[str]] = {
     "workflows": LOWER | {"data", "calculations"},
     "query": {"physics"},
     "report": {"physics"},
+    "archive": set(),
     "campaign": LOWER,
-    "cli": LOWER | {"data", "calculations", "workflows", "query", "report", "campaign"},
+    "cli": LOWER | {"data", "calculations", "workflows", "query", "report", "campaign", "archive"},
 }
 """The rooms, and which other rooms each may import."""
 NEUTRAL = {"names"}
 """Modules in no room, for all rooms: what would else be written down in several that must not know each other."""
-AIIDA = {"data", "parsers", "calculations", "workflows", "query", "cli"}
+AIIDA = {"data", "parsers", "calculations", "workflows", "query", "archive", "cli"}
 """The rooms that may import AiiDA. The others run where there is none, or must answer at once."""
 AIIDA_PACKAGES = {"aiida", "aiida_pseudo", "aiida_quantumespresso", "plumpy", "kiwipy"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .. import __version__
+from .archive import demo, export, open_archive
 from .doctor import doctor
 from .interface import interface
 from .model import model
@@ -22,5 +23,20 @@ def main() -> None:
     """Does this machine-learned potential turn this interface into a metal it is not?"""
 
 
-for command in (setup, doctor, interface, model, trajectory, screen, status, verdict, query, why, report):
+for command in (
+    setup,
+    doctor,
+    interface,
+    model,
+    trajectory,
+    screen,
+    status,
+    verdict,
+    query,
+    why,
+    report,
+    export,
+    open_archive,
+    demo,
+):
     main.add_command(command)

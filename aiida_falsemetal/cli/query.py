@@ -201,13 +201,12 @@ def write_report(
 
 
 def _settings(pairs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Versions and dates for the page's header. The date is the graph's, so that the same graph gives the same page."""
+    """Versions and dates for the page's header: the graph's, so that it gives the same page wherever it is read."""
     from aiida import orm
 
-    from .environment import package_version
+    from ..query.versions import recorded_versions
 
-    names = ("aiida-falsemetal", "aiida-core", "aiida-quantumespresso", "ase", "mace-torch", "openmm")
-    versions = {name: version for name in names if (version := package_version(name)) is not None}
+    versions = recorded_versions([pair["pair_pk"] for pair in pairs])
     nodes = [orm.load_node(pair["pair_pk"]) for pair in pairs]
     latest = max(node.mtime for node in nodes)
     gap = nodes[0].inputs.gap.get_dict()

@@ -1,0 +1,85 @@
+"""Writing a campaign's part of the graph into one file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aiida import orm
+
+from ..names import ENDED
+from .contents import ArchiveError, Contents, contents
+from .thin import leave_trajectories_out
+
+
+def write_archive(campaign: str, group: str, path: Path, trajectories: bool = True) -> Contents:
+    """Write the archive of a campaign: all that has its name, what that called and what it was made from.
+
+    The file replaces its predecessor in one step, when it is whole.
+
+    :param group: label of the campaign's group.
+    :param trajectories: whether with the frames of trajectories.
+    :raises ArchiveError: if a process of the campaign is under way, or the archive cannot be made.
+    """
+    from aiida.tools.archive import create_archive
+    from aiida.tools.archive.exceptions import ArchiveExportError
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_unfinished(campaign)
+    # Beside the goal: a move from another file system would not be one step.
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder, _quiet():
+        draft = Path(folder) / "whole.aiida"
+        try:
+            create_archive(_entities(campaign, group), draft)
+        except ArchiveExportError as error:
+            raise ArchiveError(f"{campaign} cannot be exported: {str(error).rstrip('.')}.") from error
+        if not trajectories:
+            whole, draft = draft, Path(folder) / "thinned.aiida"
+            leave_trajectories_out(whole, draft)
+        _as_any_file(draft)
+        draft.replace(path)
+    return contents(path)
+
+
+def _refuse_unfinished(campaign: str) -> None:
+    query = orm.QueryBuilder()
+    filters = {"extras.falsemetal_campaign": campaign, "attributes.process_state": {"!in": list(ENDED)}}
+    query.append(orm.WorkflowNode, filters=filters, project="id")
+    found = query.all(flat=True)
+    if found:
+        raise ArchiveError(
+            f"{campaign} is still under way ({', '.join(map(str, found[:5]))}); wait until `falsemetal status "
+            f"{campaign}` says done or failed, or end it with `verdi process kill`."
+        )
+
+
+def _entities(campaign: str, group: str) -> list[orm.Group | orm.Node]:
+    """Where the traversal starts. Not the group alone: nodes of old versions are in none."""
+    query = orm.QueryBuilder()
+    query.append(orm.ProcessNode, filters={"extras.falsemetal_campaign": campaign})
+    groups = orm.QueryBuilder()
+    groups.append(orm.Group, filters={"label": group})
+    return [*groups.all(flat=True), *query.all(flat=True)]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without AiiDA's pages on what it exports, for one line says it."""
+    logger = logging.getLogger("aiida.export")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _as_any_file(path: Path) -> None:
+    """The permissions of a file that the user has made: AiiDA's temporary one is its owner's alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
