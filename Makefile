@@ -50,7 +50,7 @@ test: setup ## the tests
 test-slow: setup ## the tests that take long
 	$(BIN)/pytest -m slow
 
-test-browser: setup ## the tests that need Chromium
+test-browser: setup ## the tests that need Chromium or graphviz
 	$(BIN)/pytest -m browser
 
 lint: $(STAMP) ## ruff and mypy

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import aiida
@@ -193,7 +192,7 @@ def test_a_drawing_is_whole_or_not_there(
         assert asked.count(f"({node.pk})") == 1
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz")
+@pytest.mark.browser
 def test_dot_itself_draws_it(graph: Graph, tmp_path: Path) -> None:  # noqa: F811
     good("why", str(Told(graph).gap.pk), "--svg", str(tmp_path / "why.svg"))
     assert "</svg>" in (tmp_path / "why.svg").read_text()
