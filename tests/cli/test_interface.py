@@ -235,7 +235,7 @@ def test_wrong_structures_are_refused_quickly_and_store_nothing(home: Home) -> N
         done = home.run("interface", *arguments)
         assert done.returncode == 1 and done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
         assert fault in done.stderr and done.stdout == ""
-        assert time.monotonic() - start < 5.0
+        assert time.monotonic() - start < 10.0
     assert home.ask(count) == before
 
 
