@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from .common import format_option, print_rows
 
@@ -69,6 +69,8 @@ def structure_rows(
     :param expected: S_L with full electrostatics for k to 0.
     :raises ValueError: if frames and charges are not those of a bulk liquid.
     """
+    import numpy as np
+
     from ..physics.bulk import structure_factor
 
     first, positions = None, []
@@ -86,7 +88,7 @@ def structure_rows(
     return [
         {
             "k": shell.k,
-            "wavelength": 2.0 * np.pi / shell.k,
+            "wavelength": 2.0 * math.pi / shell.k,
             "S_L": shell.value,
             "low": shell.low,
             "high": shell.high,
@@ -126,7 +128,7 @@ def _charges(text: str) -> dict[str, float]:
         pairs = {name: float(value) for name, value in zip(words[::2], words[1::2], strict=True)}
     except ValueError as error:
         raise click.ClickException(f'--charges {text!r}: give elements and charges in e: "O -0.82 H 0.41".') from error
-    if not pairs or not all(np.isfinite(value) for value in pairs.values()):
+    if not pairs or not all(math.isfinite(value) for value in pairs.values()):
         raise click.ClickException(f'--charges {text!r}: give elements and charges in e: "O -0.82 H 0.41".')
     return pairs
 
@@ -144,5 +146,7 @@ def _check_first(atoms: Any, charges: dict[str, float]) -> None:
 
 
 def _alike(first: Any, other: Any) -> bool:
+    import numpy as np
+
     same = len(first) == len(other) and bool(np.all(first.numbers == other.numbers))
     return same and bool(np.allclose(first.cell.array, other.cell.array, rtol=0.0, atol=SAME_CELL))
