@@ -18,7 +18,7 @@ from ..physics import series as pooling
 from ..physics.bound import fraction_bound
 from ..physics.expected import Ratio, pair_width, width_ratio
 from ..physics.mover import pool_fractions, weighted_mean
-from ..physics.series import Fraction, Pooled
+from ..physics.series import Agreement, Fraction, Pooled
 from ..physics.verdict import Evidence, Thresholds, judge
 
 Array = NDArray[np.float64]
@@ -73,15 +73,47 @@ class Seed:
     md_message: str = ""
 
 
-def summarize(seeds: Sequence[Seed], geometry: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Reference:
+    """The pair that "false" is relative to: its name, and its metallized fraction."""
+
+    name: str
+    fraction: Fraction
+
+
+@dataclass(frozen=True)
+class Dipoles:
+    """What equilibrated series of M_z/A say together.
+
+    :param series: one a seed, e/Å.
+    """
+
+    series: list[Array]
+    pooled: Pooled
+    beyond: Fraction
+    agreed: Agreement
+
+    @classmethod
+    def of(cls, series: list[Array], confidence: float) -> Dipoles:
+        """From at least one series."""
+        return cls(
+            series,
+            pooling.pool(series, confidence),
+            pooling.fraction_outside(series, confidence=confidence),
+            pooling.agreement(series),
+        )
+
+
+def summarize(
+    seeds: Sequence[Seed], geometry: Mapping[str, Any], given: Mapping[str, Any], reference: Reference | None = None
+) -> dict[str, Any]:
     """All numbers of a pair, and the verdict.
 
     :param geometry: the interface's info: ``area`` (Å^2), ``thickness`` (Å), ``eps``, ``eps_inf``.
     :param given: ``temperature`` (K), ``equilibration`` (ps, or ``auto``), ``precision`` (of the spread, for
         ``more_ps``), ``facts`` (of the MLIP, or None), ``dipole_charges`` (of the MD, or None), ``acceptable``,
-        ``confidence`` and ``rhat`` (:class:`..physics.verdict.Thresholds`), ``reference`` (the metallized fraction of
-        the reference pair with ``name``, ``value``, ``low``, ``high``, ``least``, ``most`` and ``n_eff``, or None),
-        ``missing`` (a sentence on every seed that left nothing to judge).
+        ``confidence`` and ``rhat`` (:class:`..physics.verdict.Thresholds`), ``missing`` (a sentence on every seed that
+        left nothing to judge).
     :raises ValueError: if the seeds' series are not sampled at one interval.
     """
     limits = Thresholds(given["acceptable"], given["confidence"], given["rhat"])
@@ -89,17 +121,16 @@ def summarize(seeds: Sequence[Seed], geometry: Mapping[str, Any], given: Mapping
     found = count_gaps(frames, sum(seed.lost for seed in seeds))
     every = [equilibrated(seed.time, seed.moment, given["equilibration"]) for seed in seeds]
     series = [moment for moment in every if len(moment) >= LEAST_SAMPLES]
-    pooled = pooling.pool(series, limits.confidence) if series else None
-    found.update(dipole_statistics(seeds, series, pooled, geometry, given))
+    dipoles = Dipoles.of(series, limits.confidence) if series else None
+    found.update(dipole_statistics(seeds, dipoles, geometry, given))
     found.update(missing_energy_test(frames, geometry))
     found.update(fitted_law(frames))
     metallized = pooled_fraction(seeds)
     found.update(estimates(seeds, metallized))
-    found["metallized_bound"] = by_law(frames, found, pooled, limits.confidence)
+    found["metallized_bound"] = by_law(frames, found, dipoles, limits.confidence)
     found["md_message"] = " ".join(dict.fromkeys(seed.md_message for seed in seeds if seed.md_message))
     found["missing"] = list(given.get("missing", []))
-    evidence = _evidence(found, metallized, series, limits.confidence)
-    said = judge(evidence, limits, _reference(given.get("reference"), limits.confidence))
+    said = judge(_evidence(found, metallized, dipoles), limits, None if reference is None else reference.fraction)
     return {
         "verdict": said.verdict,
         "reason": said.reason,
@@ -108,7 +139,7 @@ def summarize(seeds: Sequence[Seed], geometry: Mapping[str, Any], given: Mapping
         "population": sum(seed.population for seed in seeds),
         "acceptable": limits.acceptable,
         "confidence": limits.confidence,
-        "reference": (given.get("reference") or {}).get("name"),
+        "reference": None if reference is None else reference.name,
         **found,
     }
 
@@ -154,18 +185,14 @@ def equilibrated(time: Array | None, moment: Array | None, equilibration: float 
 
 
 def dipole_statistics(
-    seeds: Sequence[Seed],
-    series: list[Array],
-    pooled: Pooled | None,
-    geometry: Mapping[str, Any],
-    given: Mapping[str, Any],
+    seeds: Sequence[Seed], dipoles: Dipoles | None, geometry: Mapping[str, Any], given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Spread of M_z/A (e/Å) with its interval, beside what full electrostatics would give in the cell that the MD had.
 
     ``more_ps`` is how much more MD would bring the interval's half-width to the precision asked for, None where that
     cannot be told; ``mlpeg_...`` are that benchmark's two metrics (:mod:`..physics.mlpeg`), without intervals.
 
-    :param series: M_z/A of the seeds that have enough samples, equilibrated; ``pooled`` is theirs.
+    :param dipoles: of the seeds that have enough samples; None if none has.
     """
     width = pair_width(geometry, given.get("facts"), given["temperature"], given.get("dipole_charges"))
     found: dict[str, Any] = {
@@ -180,12 +207,12 @@ def dipole_statistics(
         # ML-PEG's own way: every frame, equilibration included.
         theirs = mlpeg.metrics(np.concatenate(everything))
         found.update(mlpeg_sigma=theirs.sigma, mlpeg_fraction=theirs.fraction)
-    if pooled is None:
+    if dipoles is None:
         return found
     interval = _interval(seeds)
-    beyond = pooling.fraction_outside(series, confidence=given["confidence"])
+    pooled, beyond, agreed = dipoles.pooled, dipoles.beyond, dipoles.agreed
     more = pooling.more_for_sd(pooled, given.get("precision") or PRECISION, interval, given["confidence"])
-    spread, agreed = pooled.spread, pooling.agreement(series)
+    spread = pooled.spread
     ratio = width_ratio(spread, width)
     numbers = (
         *(spread.value, spread.low, spread.high, spread.n_eff, spread.correlation_samples * interval),
@@ -196,7 +223,8 @@ def dipole_statistics(
         *(agreed.rhat, agreed.p_mean, agreed.p_sd),
     )
     found.update((key, _number(value)) for key, value in zip(SPREAD_KEYS, numbers, strict=True))
-    return {**found, "disagreeing": list(agreed.disagreeing), "sampled_ps": sum(len(x) - 1 for x in series) * interval}
+    found["disagreeing"] = list(agreed.disagreeing)
+    return {**found, "sampled_ps": sum(len(x) - 1 for x in dipoles.series) * interval}
 
 
 def _interval(seeds: Sequence[Seed]) -> float:
@@ -320,35 +348,30 @@ def estimates(seeds: Sequence[Seed], metallized: Fraction | None) -> dict[str, A
 
 
 def by_law(
-    frames: Sequence[Mapping[str, Any]],
-    counts: Mapping[str, Any],
-    pooled: Pooled | None,
-    confidence: float,
+    frames: Sequence[Mapping[str, Any]], counts: Mapping[str, Any], dipoles: Dipoles | None, confidence: float
 ) -> float | None:
     """Upper end of the metallized fraction by the gap law; None where a frame is metallic, or fewer than two are open.
 
     Whether failed frames forbid its use is for the rule to say (:attr:`..physics.verdict.Evidence.lawful`).
     """
-    if pooled is None or counts["metallic"] or counts["converged"] < 2:
+    if dipoles is None or counts["metallic"] or counts["converged"] < 2:
         return None
     drop, gap, metallic = known_frames(frames)
     if len(drop) < 2:
         return None
     model = gapmodel.fit_gap_model(drop, gap, metallic, gapmodel.Prior())
-    return float(fraction_bound(pooled, model, confidence).high)
+    return float(fraction_bound(dipoles.pooled, model, confidence).high)
 
 
-def _evidence(
-    found: Mapping[str, Any], metallized: Fraction | None, series: list[Array], confidence: float
-) -> Evidence:
-    agreed = pooling.agreement(series) if series else None
+def _evidence(found: Mapping[str, Any], metallized: Fraction | None, dipoles: Dipoles | None) -> Evidence:
+    agreed = None if dipoles is None else dipoles.agreed
     ratio = (found["sd_ratio"], found["sd_ratio_low"], found["sd_ratio_high"])
     return Evidence(
         metallized=metallized,
         selected=found["selected"],
         computed=found["converged"],
         metallic=found["metallic"],
-        beyond=pooling.fraction_outside(series, confidence=confidence) if series else None,
+        beyond=None if dipoles is None else dipoles.beyond,
         rhat=None if agreed is None else agreed.rhat,
         disagreeing=() if agreed is None else agreed.disagreeing,
         seeds_disagree=agreed is not None and agreed.disagree,
@@ -357,12 +380,4 @@ def _evidence(
         sampled_ps=found["sampled_ps"] or None,
         bound=found["metallized_bound"],
         sd_ratio=None if ratio[0] is None else Ratio(*ratio),
-    )
-
-
-def _reference(given: Mapping[str, Any] | None, confidence: float) -> Fraction | None:
-    if given is None:
-        return None
-    return Fraction(
-        given["value"], given["low"], given["high"], given["n_eff"], confidence, given["least"], given["most"]
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..physics import estimation
 from ..physics.design import Batch
-from ..physics.gapmodel import GapModel, Prior, fit_gap_model
+from ..physics.gapmodel import GapModel, Prediction, Prior, fit_gap_model
 
 Array = NDArray[np.float64]
 
@@ -103,15 +103,18 @@ class Sample:
         known = self.known
         return fit_gap_model(self.drop[known], self.gap[known], self.metallic[known] > 0.5, Prior())
 
+    @cached_property
+    def prediction(self) -> Prediction:
+        """What the model expects of every frame."""
+        return self.model.predict(self.drop)
+
     def fraction(self, confidence: float) -> estimation.Estimate:
         """Metallized fraction of the trajectory."""
-        prediction = self.model.predict(self.drop)
-        return estimation.estimate_fraction(self.batches, prediction, self.metallic, confidence)
+        return estimation.estimate_fraction(self.batches, self.prediction, self.metallic, confidence)
 
     def mean_gap(self, confidence: float) -> estimation.Estimate:
         """Mean gap over the trajectory, eV."""
-        prediction = self.model.predict(self.drop)
-        return estimation.estimate_gap(self.batches, prediction, self.gap, self.highest, confidence)
+        return estimation.estimate_gap(self.batches, self.prediction, self.gap, self.highest, confidence)
 
 
 def stop_reason(sample: Sample, given: Mapping[str, Any]) -> str | None:

@@ -15,15 +15,16 @@ from aiida import orm
 from aiida.engine import calcfunction
 from numpy.typing import NDArray
 
+from ..physics.bound import fraction_bound
 from ..physics.constants import EPS0
 from ..physics.design import Batch, draw_batch
 from ..physics.gapmodel import Prior, from_prior
-from ..physics.selection import UNIFORM, Selection
+from ..physics.selection import UNIFORM, Selection, split_evenly
 from ..physics.selection import select_frames as choose
 from ..physics.series import pool
 from ..physics.statistics import correlation_samples
-from .evidence import LEAST_SAMPLES, by_law, count_gaps, equilibrated
-from .sampling import Sample, batch_node, batches_of, results_of, stop_reason
+from .evidence import LEAST_SAMPLES, equilibrated
+from .sampling import Sample, batch_node, stop_reason
 
 DEFAULTS: dict[str, Any] = {
     "stratified": 3,
@@ -76,10 +77,8 @@ def select_frames(
     outputs: dict[str, Any] = {"population": population}
     for number, batch in enumerate(first_batches(chosen, population.get_array("drop"))):
         outputs[f"batch_{number:02d}"] = batch_node(batch)
-    strata = {pick.index: (pick.stratum, pick.probability) for pick in chosen.frames}
-    records = _add_frames(
-        outputs, trajectory, series, {int(usable[i]): strata[i] for i in strata}, moment, usable, area
-    )
+    picks = {int(usable[pick.index]): (pick.stratum, pick.probability) for pick in chosen.frames}
+    records = _add_frames(outputs, trajectory, series, picks, moment, usable, area)
     counts = {"candidates": int(usable.size), "population": int(grid.size), "selected": len(records)}
     where = {"offset": chosen.offset, "separation": chosen.separation}
     return {**outputs, "selection": orm.Dict({**given, **counts, **where, "frames": records})}
@@ -97,8 +96,7 @@ def draw_frames(
     """Draw the next batch of frames, or say why no more are needed.
 
     :param parameters: ``seed``, ``most``, ``batch``, ``half_width`` (of the metallized fraction's interval over the
-        trajectory, which is enough), ``acceptable`` (a fraction: an interval on one side of it is enough), ``lost``
-        (steps of frames whose workchain left no result).
+        trajectory, which is enough), ``acceptable`` (a fraction: an interval on one side of it is enough).
     :param population: as :func:`select_frames` gives it.
     :param nodes: ``batch_NN`` of all earlier batches, ``result_NNNNNNNN`` (Dict) of every frame computed.
     :return: ``selection`` (Dict: ``reason``, empty where frames were drawn, and ``frames``), and where frames were
@@ -107,15 +105,15 @@ def draw_frames(
     given = {**DEFAULTS, **parameters.get_dict()}
     sample = Sample.of(population, nodes)
     area = info.get_dict()["area"]
-    reason = stop_reason(sample, given) or _settled_by_law(sample, series, area, results_of(nodes), given)
+    reason = stop_reason(sample, given) or _settled_by_law(sample, series, area, given)
     left = min(given["batch"], given["most"] - sample.drawn, sample.left)
     if reason is None and left < 2:
         reason = f"{sample.drawn} frames are drawn; the next batch would hold less than two."
     if reason is not None:
         return {"selection": orm.Dict({"reason": reason, "frames": [], "drawn": sample.drawn})}
-    earlier = batches_of(nodes)
+    earlier = sample.batches
     rng = np.random.default_rng([given["seed"], len(earlier)])
-    batch = draw_batch(sample.model.predict(sample.drop), earlier, left, rng)
+    batch = draw_batch(sample.prediction, earlier, left, rng)
     steps, drawn = population.get_array("step"), batch.index.tolist()
     frames = np.flatnonzero(np.isin(trajectory.get_stepids(), steps))
     picks = {
@@ -127,19 +125,15 @@ def draw_frames(
     return {**outputs, "selection": orm.Dict({"reason": "", "frames": records, "drawn": sample.drawn + len(records)})}
 
 
-def _settled_by_law(
-    sample: Sample,
-    series: orm.ArrayData,
-    area: float,
-    results: list[dict[str, Any]],
-    given: Mapping[str, Any],
-) -> str | None:
+def _settled_by_law(sample: Sample, series: orm.ArrayData, area: float, given: Mapping[str, Any]) -> str | None:
     """The reason to stop where the gap law shows of all frames what computed ones never could, or None."""
-    moment = equilibrated(series.get_array("time_ps"), series.get_array("dipole_z") / area, given["equilibration"])
-    if sample.failed or len(moment) < LEAST_SAMPLES:
+    if sample.failed or len(sample.known) < 2 or sample.model.metallic:
         return None
-    bound = by_law(results, count_gaps(results), pool([moment], given["confidence"]), given["confidence"])
-    if bound is None or bound > given["acceptable"]:
+    moment = equilibrated(series.get_array("time_ps"), series.get_array("dipole_z") / area, given["equilibration"])
+    if len(moment) < LEAST_SAMPLES:
+        return None
+    bound = fraction_bound(pool([moment], given["confidence"]), sample.model, given["confidence"]).high
+    if bound > given["acceptable"]:
         return None
     return f"By the gap law at most {100.0 * bound:.2g} % of the frames are metallic."
 
@@ -180,10 +174,8 @@ def _strata_batch(
     others = np.setdiff1d(np.arange(len(drop)), control)
     ranked = others[np.argsort(np.abs(drop[others]), kind="stable")]
     count = int(stratum.max()) + 1
-    base, remainder = divmod(len(ranked), count)
-    sizes = [base + (part >= count - remainder) for part in range(count)]
     label = np.full(len(drop), -1)
-    label[ranked] = np.repeat(np.arange(count), sizes)
+    label[ranked] = np.repeat(np.arange(count), split_evenly(len(ranked), count))
     return Batch(index, stratum, share, label, metallic, gap)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiida import orm
@@ -9,7 +10,17 @@ from aiida.engine import calcfunction
 
 from ..physics.estimation import Estimate
 from ..physics.series import Fraction
-from .evidence import FRAME_KEYS, LAW_KEYS, Seed, drop_error, fitted_law, known_frames, predicted_gaps, summarize
+from .evidence import (
+    FRAME_KEYS,
+    LAW_KEYS,
+    Reference,
+    Seed,
+    drop_error,
+    fitted_law,
+    known_frames,
+    predicted_gaps,
+    summarize,
+)
 from .sampling import Sample, results_of
 
 THRESHOLDS: dict[str, Any] = {"acceptable": 0.01, "confidence": 0.95, "rhat": 1.1}
@@ -49,8 +60,7 @@ def cell_verdict(info: orm.Dict, parameters: orm.Dict, **nodes: Any) -> orm.Dict
     """The verdict on an interface and an MLIP, from all their seeds together.
 
     :param info: of the interface.
-    :param parameters: see :func:`.evidence.summarize`; in place of its ``reference`` a ``reference_name``, or None;
-        ``missing``, a sentence on every seed that left nothing to judge.
+    :param parameters: see :func:`.evidence.summarize`; also ``reference_name``, or None.
     :param nodes: ``verdict_N`` (Dict, of :func:`pair_verdict`) and, where it exists, ``series_N`` (ArrayData) for each
         seed N; ``reference`` (Dict of this function, of the reference pair): without it nothing is known of the
         reference that is named.
@@ -62,10 +72,11 @@ def cell_verdict(info: orm.Dict, parameters: orm.Dict, **nodes: Any) -> orm.Dict
         if name.startswith("verdict_"):
             series = nodes.get(f"series_{name.removeprefix('verdict_')}")
             seeds.append(_seed(node.get_dict(), series, geometry["area"], given["confidence"]))
+    reference = None
     if given.get("reference_name") is not None:
         known = nodes["reference"].get_dict() if "reference" in nodes else {}
-        given["reference"] = _as_reference(given["reference_name"], known)
-    return orm.Dict(summarize(seeds, geometry, given))
+        reference = Reference(given["reference_name"], _reference_fraction(known, given["confidence"]))
+    return orm.Dict(summarize(seeds, geometry, given, reference))
 
 
 @calcfunction
@@ -79,10 +90,11 @@ def interface_law(**verdicts: orm.Dict) -> orm.Dict:
     """
     frames = [frame for _, node in sorted(verdicts.items()) for frame in node.get_dict()["computed_frames"]]
     drop, gap, metallic = known_frames(frames)
+    law = fitted_law(frames)
     functionals = sorted({frame["functional"] for frame in frames if frame.get("functional")})
     return orm.Dict(
         {
-            **{key: fitted_law(frames)[f"law_{key}"] for key in LAW_KEYS},
+            **{key: law[f"law_{key}"] for key in LAW_KEYS},
             "metallic": int(metallic.sum()),
             "drop_error": drop_error(frames),
             "functional": ", ".join(functionals),
@@ -107,17 +119,7 @@ def _series(node: orm.ArrayData | None, area: float) -> tuple[Any, Any]:
 
 def _seed(verdict: dict[str, Any], series: orm.ArrayData | None, area: float, confidence: float) -> Seed:
     """What a pair's verdict says of its trajectory."""
-    metallized, mean_gap = None, None
-    if verdict.get("metallized") is not None:
-        metallized = Fraction(
-            verdict["metallized"],
-            verdict["metallized_low"],
-            verdict["metallized_high"],
-            verdict["metallized_n_eff"],
-            confidence,
-            verdict["metallized_least"],
-            verdict["metallized_most"],
-        )
+    mean_gap = None
     if verdict.get("mean_gap") is not None:
         mean_gap = (verdict["mean_gap"], verdict["mean_gap_low"], verdict["mean_gap_high"])
     time, moment = _series(series, area)
@@ -127,20 +129,26 @@ def _seed(verdict: dict[str, Any], series: orm.ArrayData | None, area: float, co
         verdict["computed_frames"],
         verdict["failed"].get("lost", 0),
         verdict["population"],
-        metallized,
+        _fraction(verdict, confidence),
         mean_gap,
         verdict["md_message"],
     )
 
 
-def _as_reference(name: str, verdict: dict[str, Any]) -> dict[str, Any]:
-    """What :func:`.evidence.summarize` wants of a reference. One without an estimate may be anything."""
+def _fraction(verdict: dict[str, Any], confidence: float) -> Fraction | None:
+    """The metallized fraction that a verdict holds; None where it has no estimate."""
     if verdict.get("metallized") is None:
-        return {"name": name, "value": 0.5, "low": 0.0, "high": 1.0, "least": 0.0, "most": 1.0, "n_eff": 1.0}
-    keys = ("value", "low", "high", "least", "most", "n_eff")
-    values = [verdict["metallized" if key == "value" else f"metallized_{key}"] for key in keys]
-    found = {"name": name, **dict(zip(keys, values, strict=True))}
+        return None
+    low, high, n_eff, least, most = (verdict[f"metallized_{key}"] for key in ("low", "high", "n_eff", "least", "most"))
+    return Fraction(verdict["metallized"], low, high, n_eff, confidence, least, most)
+
+
+def _reference_fraction(verdict: dict[str, Any], confidence: float) -> Fraction:
+    """The metallized fraction of a reference. One without an estimate may be anything."""
+    found = _fraction(verdict, confidence)
+    if found is None:
+        return Fraction(0.5, 0.0, 1.0, 1.0, confidence, 0.0, 1.0)
     # What the gap law shows of the reference's other frames counts here as it does in its own verdict.
-    if verdict["metallized_bound"] is not None and not verdict["failed"]:
-        found["high"] = max(min(found["high"], verdict["metallized_bound"]), found["value"])
-    return found
+    if verdict["metallized_bound"] is None or verdict["failed"]:
+        return found
+    return replace(found, high=max(min(found.high, verdict["metallized_bound"]), found.value))

@@ -109,7 +109,7 @@ def _draw_stratified(
     strata = min(n_strata, count)
     # Ranks rather than edges: equal values cannot leave a stratum empty.
     ranked = rest[np.argsort(values[rest], kind="stable")]
-    sizes, draws = _even(len(ranked), strata), _even(count, strata)
+    sizes, draws = split_evenly(len(ranked), strata), split_evenly(count, strata)
     members = np.split(ranked, np.cumsum(sizes)[:-1])
     frames = []
     for stratum, (pool, drawn) in enumerate(zip(members, draws, strict=True)):
@@ -118,7 +118,7 @@ def _draw_stratified(
     return frames
 
 
-def _even(total: int, parts: int) -> list[int]:
+def split_evenly(total: int, parts: int) -> list[int]:
     """Split ``total`` into ``parts`` as evenly as possible, the remainder to the last ones.
 
     Sizes and draws split by the same rule, so no stratum is asked for more than it holds.
