@@ -173,7 +173,7 @@ def count_gaps(results: Sequence[Mapping[str, Any]], lost: int = 0) -> dict[str,
 
 
 def equilibrated(time: Array | None, moment: Array | None, equilibration: float | str) -> Array:
-    """M_z/A (e/Å) without its equilibration; empty without a series.
+    """M_z, or M_z/A, without its equilibration; empty without a series.
 
     :param equilibration: ps, or ``auto``.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from aiida import orm
 from aiida.engine import calcfunction
 
 from ..physics import series as pooling
-from ..physics import statistics
+from .evidence import equilibrated
 
 
 @calcfunction
@@ -35,30 +36,43 @@ def join_trajectories(**pieces: Any) -> dict[str, Any]:
     return {"trajectory": trajectory, "series": series}
 
 
+def joined(pieces: Sequence[Any]) -> dict[str, Any]:
+    """Trajectory and series of a run, of one piece or several; what no piece has is missing.
+
+    :param pieces: outputs of the processes that made them, in their order; each has a ``series``.
+    """
+    made = [{key: piece[key] for key in ("trajectory", "series") if key in piece} for piece in pieces]
+    if len(made) < 2:
+        return dict(*made)
+    inputs = {f"{key}_{number}": node for number, piece in enumerate(made) for key, node in piece.items()}
+    return dict(join_trajectories(**inputs, metadata={"call_link_label": "join"}))
+
+
 LONGEST = 10
 """Without ``max_steps`` a run is extended to this many times its ``steps`` at most."""
 
 
 @calcfunction
-def plan_md(series: orm.ArrayData, parameters: orm.Dict) -> orm.Dict:
+def plan_md(parameters: orm.Dict, **series: orm.ArrayData) -> orm.Dict:
     """How many steps the MD needs in all until the dipole's spread is known as well as asked for.
 
     At most twice what there is: a correlation time from a short run is known badly, and the next look knows more.
 
     :param parameters: ``steps`` so far, ``precision`` (relative half-width of the 95 % interval of sd(M_z)),
         ``max_steps``, ``timestep`` (fs), ``frame_stride`` and ``equilibration`` (ps or ``auto``).
+    :param series: ``series_0``, ``series_1`` and so on, of the run's pieces.
     :return: ``steps`` (a multiple of ``frame_stride``; 0 where no more are needed or allowed), ``reason``,
         ``half_width`` (relative; None where the dipole does not vary) and ``more_ps`` (None where it cannot be told).
     """
     given = parameters.get_dict()
     steps, stride = given["steps"], given["frame_stride"]
     most = given.get("max_steps") or LONGEST * steps
-    time, dipole = series.get_array("time_ps"), series.get_array("dipole_z")
-    first = given["equilibration"]
-    first = statistics.detect_equilibration(dipole) if first == "auto" else int(np.searchsorted(time, first))
+    pieces = [series[f"series_{number}"] for number in range(len(series))]
+    time, whole = (np.concatenate([piece.get_array(name) for piece in pieces]) for name in ("time_ps", "dipole_z"))
+    dipole = equilibrated(time, whole, given["equilibration"])
     more_ps, half_width, reason = None, None, "too short to say anything."
-    if len(dipole) - first >= 4:
-        pooled = pooling.pool([dipole[first:]])
+    if len(dipole) >= 4:
+        pooled = pooling.pool([dipole])
         more = pooling.more_for_sd(pooled, given["precision"], float(time[1] - time[0]))
         more_ps, reason = more.amount, more.reason
         if pooled.spread.value > 0.0:

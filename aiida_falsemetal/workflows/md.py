@@ -10,7 +10,7 @@ from aiida.engine import BaseRestartWorkChain, ProcessBuilder, ProcessHandlerRep
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from ..calculations.md import DEFAULTS, MlipMdCalculation
-from ..calculations.trajectory import join_trajectories
+from ..calculations.trajectory import joined
 from ..data.mlip import MlipData
 from .options import md_options
 
@@ -144,18 +144,5 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         saved = [node.outputs.checkpoint for node in self.ctx.children if "checkpoint" in node.outputs]
         if saved:
             self.out("checkpoint", saved[-1])
-        pieces = [orm.load_node(pk) for pk in self.ctx.pieces]
-        if not pieces:
-            return
-        if len(pieces) == 1:
-            joined = {key: pieces[0].outputs[key] for key in ("trajectory", "series") if key in pieces[0].outputs}
-        else:
-            inputs = {
-                f"{key}_{number}": piece.outputs[key]
-                for number, piece in enumerate(pieces)
-                for key in ("trajectory", "series")
-                if key in piece.outputs
-            }
-            joined = join_trajectories(**inputs, metadata={"call_link_label": "join"})
-        for key, node in joined.items():
+        for key, node in joined([orm.load_node(pk).outputs for pk in self.ctx.pieces]).items():
             self.out(key, node)

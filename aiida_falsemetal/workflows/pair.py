@@ -17,7 +17,7 @@ from ..calculations.interface import build_interface
 from ..calculations.md import DEFAULTS
 from ..calculations.selection import DEFAULTS as SELECTION
 from ..calculations.selection import draw_frames, select_frames
-from ..calculations.trajectory import join_trajectories, plan_md
+from ..calculations.trajectory import joined, plan_md
 from ..calculations.verdict import THRESHOLDS, pair_verdict
 from ..data.mlip import MlipData
 from ..interfaces.registry import recipe_elements
@@ -324,34 +324,27 @@ class PairWorkChain(WorkChain):
         self.ctx.md_message = "" if last.is_finished_ok else str(last.exit_message)
         if not last.is_finished_ok and last.exit_status != 400:
             return self.exit_codes.ERROR_MD_INFRASTRUCTURE.format(message=self.ctx.md_message)
-        self._join_md()
         if last.is_finished_ok and asked.get("precision") is not None:
             selection = self.inputs.selection.get_dict()
             settings = {**asked, "steps": steps, "equilibration": selection.get("equilibration", "auto")}
-            plan = plan_md(
-                self.ctx.series, orm.Dict(settings), metadata={"call_link_label": f"plan_{len(self.ctx.md_runs)}"}
-            )
+            series = {f"series_{number}": piece["series"] for number, piece in enumerate(self._md_pieces())}
+            link = {"call_link_label": f"plan_{len(self.ctx.md_runs)}"}
+            plan = plan_md(orm.Dict(settings), **series, metadata=link)
             self.ctx.md_steps = plan["steps"]
             self.report(f"MD after {steps} steps: {plan['reason']}")
         return None
 
-    def _join_md(self) -> None:
-        """Trajectory and series of all runs so far."""
-        runs = [self.ctx[name] for name in self.ctx.md_runs]
-        made = [{key: run.outputs[key] for key in ("trajectory", "series") if key in run.outputs} for run in runs]
-        pieces = [piece for piece in made if "series" in piece]
-        if len(pieces) > 1:
-            inputs = {f"{key}_{number}": node for number, piece in enumerate(pieces) for key, node in piece.items()}
-            joined: Any = join_trajectories(**inputs, metadata={"call_link_label": f"join_{len(pieces)}"})
-        else:
-            joined = pieces[0] if pieces else {}
-        self.ctx.trajectory, self.ctx.series = joined.get("trajectory"), joined.get("series")
+    def _md_pieces(self) -> list[Any]:
+        """Outputs of the runs that got somewhere, in their order."""
+        outputs = [self.ctx[name].outputs for name in self.ctx.md_runs]
+        return [found for found in outputs if "series" in found]
 
     def take_md(self) -> None:
-        """Pass on what the MD made."""
-        for key in ("trajectory", "series"):
-            if self.ctx[key] is not None:
-                self.out(key, self.ctx[key])
+        """Pass on what the MD made, all runs as one."""
+        whole = joined(self._md_pieces())
+        self.ctx.trajectory, self.ctx.series = whole.get("trajectory"), whole.get("series")
+        for key, node in whole.items():
+            self.out(key, node)
         last = self.ctx[self.ctx.md_runs[-1]]
         if "results" in last.outputs:
             self.out("md_results", last.outputs.results)

@@ -68,7 +68,7 @@ def plan(count: int, times: float = 20.0, **changes: Any) -> dict[str, Any]:
     """Of a series with samples every 10 fs and a correlation time (both sides) of ``times`` samples."""
     values = ar1(np.random.default_rng(1), count, times)
     series = nodes.series(list(range(0, 10 * count, 10)), values)
-    found: dict[str, Any] = plan_md(series, orm.Dict({**PLAN, **changes})).get_dict()
+    found: dict[str, Any] = plan_md(orm.Dict({**PLAN, **changes}), series_0=series).get_dict()
     return found
 
 
@@ -101,7 +101,7 @@ def test_short_series_are_doubled(count: int) -> None:
 
 def test_a_dipole_that_does_not_move_is_given_up_at_the_limit() -> None:
     series = nodes.series(list(range(0, 4000, 10)), np.ones(400))
-    found = plan_md(series, orm.Dict({**PLAN, "max_steps": 8000})).get_dict()
+    found = plan_md(orm.Dict({**PLAN, "max_steps": 8000}), series_0=series).get_dict()
     assert found["steps"] == 8000 and found["half_width"] is None
-    found = plan_md(series, orm.Dict({**PLAN, "steps": 8000, "max_steps": 8000})).get_dict()
+    found = plan_md(orm.Dict({**PLAN, "steps": 8000, "max_steps": 8000}), series_0=series).get_dict()
     assert found["steps"] == 0
