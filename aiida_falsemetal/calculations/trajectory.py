@@ -58,15 +58,16 @@ def plan_md(parameters: orm.Dict, **series: orm.ArrayData) -> orm.Dict:
 
     At most twice what there is: a correlation time from a short run is known badly, and the next look knows more.
 
-    :param parameters: ``steps`` so far, ``precision`` (relative half-width of the 95 % interval of sd(M_z)),
-        ``max_steps``, ``timestep`` (fs), ``frame_stride`` and ``equilibration`` (ps or ``auto``).
+    :param parameters: ``steps`` so far, ``first_steps`` (that the run began with), ``precision`` (relative half-width of
+        the 95 % interval of sd(M_z)), ``max_steps``, ``timestep`` (fs), ``frame_stride`` and ``equilibration`` (ps or
+        ``auto``).
     :param series: ``series_0``, ``series_1`` and so on, of the run's pieces.
     :return: ``steps`` (a multiple of ``frame_stride``; 0 where no more are needed or allowed), ``reason``,
         ``half_width`` (relative; None where the dipole does not vary) and ``more_ps`` (None where it cannot be told).
     """
     given = parameters.get_dict()
     steps, stride = given["steps"], given["frame_stride"]
-    most = given.get("max_steps") or LONGEST * steps
+    most = given.get("max_steps") or LONGEST * given.get("first_steps", steps)
     pieces = [series[f"series_{number}"] for number in range(len(series))]
     time, whole = (np.concatenate([piece.get_array(name) for piece in pieces]) for name in ("time_ps", "dipole_z"))
     dipole = equilibrated(time, whole, given["equilibration"])

@@ -326,7 +326,12 @@ class PairWorkChain(WorkChain):
             return self.exit_codes.ERROR_MD_INFRASTRUCTURE.format(message=self.ctx.md_message)
         if last.is_finished_ok and asked.get("precision") is not None:
             selection = self.inputs.selection.get_dict()
-            settings = {**asked, "steps": steps, "equilibration": selection.get("equilibration", "auto")}
+            settings = {
+                **asked,
+                "steps": steps,
+                "first_steps": asked["steps"],
+                "equilibration": selection.get("equilibration", "auto"),
+            }
             series = {f"series_{number}": piece["series"] for number, piece in enumerate(self._md_pieces())}
             link = {"call_link_label": f"plan_{len(self.ctx.md_runs)}"}
             plan = plan_md(orm.Dict(settings), **series, metadata=link)

@@ -91,6 +91,10 @@ def test_md_does_not_go_on_beyond_its_limit() -> None:
     assert plan(400, max_steps=4030)["steps"] == 0
     ten = plan(400, steps=400)["steps"]
     assert ten == 800  # ten times `steps` is the limit unless given; doubling comes first
+    # Ten times what the run began with, however long it has become.
+    assert plan(400, steps=3900, first_steps=400)["steps"] == 4000
+    over = plan(400, steps=4000, first_steps=400)
+    assert over["steps"] == 0 and "limit of 4000 steps" in over["reason"]
 
 
 @pytest.mark.parametrize("count", [2, 60])
