@@ -61,3 +61,8 @@ FRAME_COLUMNS = (*EXTRAS, *RESULT_KEYS, "pw_pk", "gap_pk", "result_pk", "pair_pk
 
 ENDED = ("finished", "excepted", "killed")
 """States of a process that will not go on."""
+CELL, LAW = "cell", "law"
+"""Extra ``falsemetal_kind`` of the calcfunctions that judge an interface and MLIP, and that fit an interface's law."""
+PRECISION = 0.1
+"""Relative half-width of the spread's interval that ``more_ps`` is for, where a campaign has no ``precision``: 200
+independent samples."""

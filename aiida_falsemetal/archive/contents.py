@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..names import CELL
+
 METADATA, DATABASE = "metadata.json", "db.sqlite3"
 LEFT_OUT = "falsemetal_left_out"
 """Key of the metadata, and extra of a node, that names what an archive was written without."""
@@ -36,7 +38,7 @@ _COUNTED = {
     f"WHERE l.type = 'call_work' AND n.{_GAP})",
     "MD runs": "process_type = 'aiida.calculations:falsemetal.md'",
     "pw.x runs": "process_type = 'aiida.calculations:quantumespresso.pw'",
-    "verdicts": "json_extract(extras, '$.falsemetal_kind') = 'cell'",
+    "verdicts": f"json_extract(extras, '$.falsemetal_kind') = '{CELL}'",
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..names import PRECISION
 from ..physics import gapmodel, missing_energy, mlpeg, statistics
 from ..physics import series as pooling
 from ..physics.bound import fraction_bound
@@ -23,8 +24,6 @@ from ..physics.verdict import Evidence, Thresholds, judge
 
 Array = NDArray[np.float64]
 
-PRECISION = 0.1
-"""Relative half-width of the spread's interval that ``more_ps`` is for: 200 independent samples."""
 LEAST_SAMPLES = 10
 """Samples after equilibration below which a series says nothing."""
 FRAME_KEYS = (

@@ -58,7 +58,7 @@ def plan_md(parameters: orm.Dict, **series: orm.ArrayData) -> orm.Dict:
 
     At most twice what there is: a correlation time from a short run is known badly, and the next look knows more.
 
-    :param parameters: ``steps`` so far, ``first_steps`` (that the run began with), ``precision`` (relative half-width of
+    :param parameters: ``steps`` so far, ``first_steps`` that the run began with, ``precision`` (relative half-width of
         the 95 % interval of sd(M_z)), ``max_steps``, ``timestep`` (fs), ``frame_stride`` and ``equilibration`` (ps or
         ``auto``).
     :param series: ``series_0``, ``series_1`` and so on, of the run's pieces.

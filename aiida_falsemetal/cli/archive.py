@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from .common import load_profile, results_folder, wide_console
-from .query import concluded, current_rows, query, refuse_unknown, report, status, write_report
+from .common import load_profile, results_folder
+from .query import concluded, current_rows, query, refuse_unknown, report, show_results, status, write_report
 
 DEMO = Path(__file__).parents[1] / "demo" / "quickstart.aiida"
 READERS = {str(command.name): command for command in (query, status, report)}
@@ -173,7 +173,6 @@ def write_reports(folder: Path) -> None:
     :raises click.ClickException: if there is none, or its name is none.
     """
     from ..query.rows import pair_rows
-    from ..report.table import failed_pairs, results_table
 
     campaigns = sorted({pair["campaign"] for pair in pair_rows()}, key=str)
     if not campaigns:
@@ -184,10 +183,4 @@ def write_reports(folder: Path) -> None:
         if not isinstance(campaign, str) or not _SAFE.fullmatch(campaign):
             raise click.ClickException(f"the archive's campaign has no name for a folder: {str(campaign)[:80]!a}.")
         place = folder / campaign if len(campaigns) > 1 else folder
-        rows, pairs = current_rows(campaign)
-        cells, laws = concluded(campaign)
-        page = write_report(campaign, place, rows, pairs, cells, laws)
-        wide_console().print(results_table(rows, pairs, cells))
-        for sentence in failed_pairs(rows, pairs):
-            click.echo(sentence)
-        click.echo(f"report: {page}")
+        show_results(campaign, place)

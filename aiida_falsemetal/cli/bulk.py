@@ -105,17 +105,18 @@ def _frames(file: Path, skip: int, ase_format: str | None) -> Iterator[Any]:
 
     :raises ValueError: if ase cannot read it.
     """
-    from ase.io import iread
-    from ase.io.formats import UnknownFileTypeError
+    from ..interfaces.frames import iterate_frames, trajectory_format
+    from ..interfaces.recipe import InterfaceError
 
     if not file.is_file():
         raise ValueError("there is no such file; give a trajectory that ase reads")
     try:
-        yield from iread(file, index=f"{skip}:", format=ase_format)
-    except (UnknownFileTypeError, KeyError, IndexError, AssertionError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"ase cannot read it ({error or type(error).__name__}); name its format by --ase-format"
-        ) from error
+        form = trajectory_format(file, ase_format, ())
+        for _, atoms in iterate_frames(file, form, (), slice(skip, None)):
+            yield atoms
+    except InterfaceError as error:
+        problem = str(error).partition("; ")[0]  # its remedies are options of `trajectory import`
+        raise ValueError(f"ase cannot read it ({problem}); name its format by --ase-format") from error
 
 
 def _charges(text: str) -> dict[str, float]:

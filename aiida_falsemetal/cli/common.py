@@ -13,6 +13,8 @@ import click
 PROFILE = "falsemetal"
 WIDE = 150
 """Columns of a table in a log."""
+SENTENCE = 100
+"""Columns of a sentence at a terminal."""
 
 
 def load_profile() -> None:

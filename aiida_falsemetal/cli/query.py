@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from .common import format_option, load_profile, print_rows, results_folder
+from ..names import PRECISION
+from .common import format_option, load_profile, print_rows, results_folder, wide_console
 from .tables import chosen_form, write_table
 
 TABLE_COLUMNS = [
@@ -106,12 +107,10 @@ def query(
 
 
 def current_rows(campaign: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of the frames and of the pairs that count, see :func:`aiida_falsemetal.query.rows.latest_pairs`."""
-    from ..query.rows import frame_rows, latest_pairs, pair_rows
+    """See :func:`aiida_falsemetal.query.rows.current_rows`, which this loads when it is needed."""
+    from ..query import rows
 
-    pairs = latest_pairs(pair_rows(campaign))
-    counted = {pair["pair_pk"] for pair in pairs}
-    return [row for row in frame_rows(campaign) if row["pair_pk"] in counted], pairs
+    return rows.current_rows(campaign)
 
 
 @click.command()
@@ -141,7 +140,7 @@ def status(campaign: str | None, form: str) -> None:
                 "detail": item.detail,
                 "core_seconds_left": item.seconds,
                 "more_ps": pair.get("more_ps"),
-                "for_precision": pair.get("md_precision") or (0.1 if "more_ps" in pair else None),
+                "for_precision": pair.get("md_precision") or (PRECISION if "more_ps" in pair else None),
                 "exit_code": pair["exit_code"],
                 "reason": pair["exit_message"] or pair.get("reason") or "",
             }
@@ -198,6 +197,22 @@ def write_report(
     refuse_unknown(campaign, pairs)
     series = pair_series([pair["pair_pk"] for pair in pairs])
     return build_report(folder, campaign, rows, pairs, series, _settings(pairs), cells, laws)
+
+
+def show_results(campaign: str, folder: Path) -> None:
+    """Write the report of a campaign; print its results, the pairs that failed, and where the report is.
+
+    :raises click.ClickException: if the profile has no such campaign.
+    """
+    from ..report.table import failed_pairs, results_table
+
+    rows, pairs = current_rows(campaign)
+    cells, laws = concluded(campaign)
+    page = write_report(campaign, folder, rows, pairs, cells, laws)
+    wide_console().print(results_table(rows, pairs, cells))
+    for sentence in failed_pairs(rows, pairs):
+        click.echo(sentence)
+    click.echo(f"report: {page}")
 
 
 def _settings(pairs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..campaign.errors import CampaignError
-from .common import load_profile, results_folder, wide_console
+from .common import load_profile, results_folder
 
 NULL_MEANS = {"ecutrho": 1.0, "functional": "", "kpoints": []}
 """Keys of the gap protocol that are null until a rule decides, and a value of the type that they take."""
@@ -179,16 +179,9 @@ def _submit_only(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
 
 def finish(campaign: Any, folder: Path) -> None:
     """Judge the campaign by its file's thresholds, print the results table and write the report."""
-    from ..report.table import failed_pairs, results_table
     from ..workflows.conclude import conclude_campaign
-    from .query import concluded, current_rows, write_report
+    from .query import show_results
 
     for sentence in conclude_campaign(campaign.name, campaign.verdict.model_dump()):
         click.echo(sentence, err=True)
-    rows, pairs = current_rows(campaign.name)
-    cells, laws = concluded(campaign.name)
-    path = write_report(campaign.name, folder, rows, pairs, cells, laws)
-    wide_console().print(results_table(rows, pairs, cells))
-    for sentence in failed_pairs(rows, pairs):
-        click.echo(sentence)
-    click.echo(f"report: {path}")
+    show_results(campaign.name, folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,22 +57,18 @@ def write_whole(output: Path, write: Callable[[Path], object]) -> None:
 
     :raises click.ClickException: if it cannot be written.
     """
+    draft = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.absolute().parent)
+        draft.touch()
     except OSError as error:
         raise click.ClickException(f"--output: {output} cannot be written: {error.strerror}.") from error
-    os.close(handle)
-    scratch = Path(name)
     try:
-        write(scratch)
-        mask = os.umask(0)
-        os.umask(mask)
-        scratch.chmod(0o666 & ~mask)  # mkstemp's own are for its maker alone
-        scratch.replace(output)
+        write(draft)
+        draft.replace(output)
     except OSError as error:
         raise click.ClickException(f"{output} cannot be written: {error.strerror or error}.") from error
     finally:
-        scratch.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
 def _parquet(names: list[str], rows: list[dict[str, Any]], path: Path) -> None:

@@ -7,10 +7,7 @@ from typing import Any
 
 import click
 
-from .common import format_option, load_profile, print_rows
-
-WIDTH = 100
-"""Columns of a sentence at a terminal."""
+from .common import SENTENCE, format_option, load_profile, print_rows
 
 
 @click.command()
@@ -58,10 +55,10 @@ def _paragraph(row: dict[str, Any]) -> str:
     lines = [
         f"{row['interface']} x {row['mlip']}: {row['verdict']} ({seeds}{beside}; "
         f"{row['metallic']} metallic, {row['converged']} computed, {row['selected']} selected frames)",
-        *(f"  {line}" for line in wrap(row["reason"], WIDTH)),
+        *(f"  {line}" for line in wrap(row["reason"], SENTENCE)),
     ]
     if row["would_decide"]:
-        lines += [f"  {line}" for line in wrap(f"What would decide: {row['would_decide']}", WIDTH)]
+        lines += [f"  {line}" for line in wrap(f"What would decide: {row['would_decide']}", SENTENCE)]
     return "\n".join(lines)
 
 

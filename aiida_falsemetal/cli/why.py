@@ -10,11 +10,8 @@ from typing import Any
 
 import click
 
-from .common import load_profile
+from .common import SENTENCE, load_profile
 from .tables import write_whole
-
-WIDTH = 100
-"""Columns of a sentence at a terminal."""
 
 
 @click.command()
@@ -47,7 +44,7 @@ def why(pk: int, form: str, svg: Path | None) -> None:
 def _paragraph(number: int, sentence: str) -> list[str]:
     """A sentence with its number, the lines after the first one below the first word."""
     return wrap(
-        f"{number:2}. {sentence}", WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        f"{number:2}. {sentence}", SENTENCE, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
     )
 
 

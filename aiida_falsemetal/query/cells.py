@@ -6,6 +6,8 @@ from typing import Any
 
 from aiida import orm
 
+from ..names import CELL, LAW
+
 CELL_LABELS = ("campaign", "interface", "mlip")
 LAW_LABELS = ("campaign", "interface")
 
@@ -16,7 +18,7 @@ def cell_rows(campaign: str | None = None) -> list[dict[str, Any]]:
     :param campaign: its name; None for all.
     :return: the labels, ``verdict_pk``, and all of :func:`aiida_falsemetal.calculations.verdict.cell_verdict`.
     """
-    return _newest("cell", CELL_LABELS, campaign)
+    return _newest(CELL, CELL_LABELS, campaign)
 
 
 def law_rows(campaign: str | None = None) -> list[dict[str, Any]]:
@@ -24,7 +26,7 @@ def law_rows(campaign: str | None = None) -> list[dict[str, Any]]:
 
     :return: the labels, ``law_pk``, and all of :func:`aiida_falsemetal.calculations.verdict.interface_law`.
     """
-    return _newest("law", LAW_LABELS, campaign)
+    return _newest(LAW, LAW_LABELS, campaign)
 
 
 def _newest(kind: str, labels: tuple[str, ...], campaign: str | None) -> list[dict[str, Any]]:
@@ -40,7 +42,7 @@ def _newest(kind: str, labels: tuple[str, ...], campaign: str | None) -> list[di
     )
     query.append(orm.Dict, with_incoming="function", project=["id", "attributes"])
     query.order_by([{"function": "id"}])
-    name = "verdict_pk" if kind == "cell" else "law_pk"
+    name = "verdict_pk" if kind == CELL else "law_pk"
     rows = {
         tuple(found[: len(labels)]): {**dict(zip(labels, found, strict=False)), name: found[-2], **found[-1]}
         for found in query.iterall()

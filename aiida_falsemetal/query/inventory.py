@@ -10,7 +10,7 @@ from aiida import orm
 from aiida.plugins import DataFactory, WorkflowFactory
 
 from .cells import law_rows
-from .rows import latest_pairs, pair_rows
+from .rows import latest_pairs, pair_filters, pair_rows
 
 GEOMETRY = ("area", "thickness", "vacuum", "solvent")
 FACTS = (
@@ -68,18 +68,12 @@ def _law(law: dict[str, Any]) -> dict[str, Any]:
 def _linked(label: str, direction: str, campaign: str | None) -> dict[int, tuple[int, dict[str, Any]]]:
     """pk and attributes of what is linked to every pair under ``label``."""
     query = orm.QueryBuilder()
-    query.append(WorkflowFactory("falsemetal.pair"), filters=_of(campaign), tag="pair", project=["id"])
+    query.append(WorkflowFactory("falsemetal.pair"), filters=pair_filters(campaign), tag="pair", project=["id"])
     # Of a structure no attributes: long, and not needed.
     project = ["id", "attributes"] if label != "interface" else ["id", "label"]
     kind = orm.StructureData if label == "interface" else orm.Dict
     query.append(kind, edge_filters={"label": label}, project=project, **{direction: "pair"})
     return {pair: (pk, found if isinstance(found, dict) else {}) for pair, pk, found in query.iterall()}
-
-
-def _of(campaign: str | None) -> dict[str, Any]:
-    if campaign is None:
-        return {"extras": {"has_key": "falsemetal_campaign"}}
-    return {"extras.falsemetal_campaign": campaign}
 
 
 def mlip_rows(campaign: str | None = None) -> list[dict[str, Any]]:
@@ -140,7 +134,7 @@ def _uses(campaign: str | None) -> dict[int, list[tuple[str, str]]]:
     """Campaign and label of every pair, by the pk of its model's node."""
     query = orm.QueryBuilder()
     labels = ["extras.falsemetal_campaign", "extras.falsemetal_mlip"]
-    query.append(WorkflowFactory("falsemetal.pair"), filters=_of(campaign), tag="pair", project=labels)
+    query.append(WorkflowFactory("falsemetal.pair"), filters=pair_filters(campaign), tag="pair", project=labels)
     query.append(DataFactory("falsemetal.mlip"), with_outgoing="pair", edge_filters={"label": "mlip"}, project=["id"])
     uses: dict[int, list[tuple[str, str]]] = {}
     for name, label, pk in query.iterall():

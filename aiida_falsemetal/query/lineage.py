@@ -10,6 +10,7 @@ from aiida import orm
 from aiida.common.exceptions import NotExistent
 from aiida.common.links import LinkType
 
+from ..names import CELL
 from .tokens import QueryError
 
 GAP, PAIR, MD = (f"aiida.workflows:falsemetal.{name}" for name in ("gap", "pair", "md"))
@@ -186,7 +187,7 @@ def _cell_of(verdict: orm.Dict | None) -> orm.Dict | None:
     query = orm.QueryBuilder()
     query.append(orm.Dict, filters={"id": verdict.pk}, tag="verdict")
     query.append(
-        orm.CalcFunctionNode, filters={"extras.falsemetal_kind": "cell"}, with_incoming="verdict", tag="function"
+        orm.CalcFunctionNode, filters={"extras.falsemetal_kind": CELL}, with_incoming="verdict", tag="function"
     )
     query.append(orm.Dict, with_incoming="function", tag="cell", project=["*"])
     query.order_by([{"cell": [{"id": {"order": "desc"}}]}])

@@ -16,7 +16,8 @@ NOT_IN_ROWS = ("computed_frames",)
 MODEL_KEYS = ("long_ranged", "cutoff", "layers", "receptive_field", "coulomb_cutoff")
 
 
-def _pair_filters(campaign: str | None) -> dict[str, Any]:
+def pair_filters(campaign: str | None) -> dict[str, Any]:
+    """Filters of a query for the pairs of a campaign, None for those of all."""
     filters: dict[str, Any] = {"extras": {"has_key": "falsemetal_campaign"}}
     if campaign is not None:
         filters["extras.falsemetal_campaign"] = campaign
@@ -55,7 +56,7 @@ def frame_rows(campaign: str | None = None) -> list[dict[str, Any]]:
 def _pairs(campaign: str | None) -> orm.QueryBuilder:
     """A query that starts at the pairs, tagged ``pair``, nothing projected."""
     query = orm.QueryBuilder()
-    query.append(WorkflowFactory("falsemetal.pair"), filters=_pair_filters(campaign), tag="pair")
+    query.append(WorkflowFactory("falsemetal.pair"), filters=pair_filters(campaign), tag="pair")
     return query
 
 
@@ -87,7 +88,7 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
     query = orm.QueryBuilder()
     query.append(
         WorkflowFactory("falsemetal.pair"),
-        filters=_pair_filters(campaign),
+        filters=pair_filters(campaign),
         tag="pair",
         project=[
             "id",
@@ -179,6 +180,13 @@ def latest_pairs(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if key not in best or rank > (best[key]["exit_code"] == 0, best[key]["pair_pk"]):
             best[key] = row
     return sorted(best.values(), key=lambda row: tuple(str(row[name]) for name in EXTRAS))
+
+
+def current_rows(campaign: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of the frames and of the pairs that count, see :func:`latest_pairs`."""
+    pairs = latest_pairs(pair_rows(campaign))
+    counted = {pair["pair_pk"] for pair in pairs}
+    return [row for row in frame_rows(campaign) if row["pair_pk"] in counted], pairs
 
 
 def pair_series(pair_pks: list[int]) -> dict[int, dict[str, np.ndarray]]:

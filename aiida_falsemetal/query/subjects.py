@@ -87,14 +87,10 @@ def rows_of(subject: str, campaign: str | None = None, all_runs: bool = False) -
         return interface_rows(campaign)
     if subject == "mlips":
         return mlip_rows(campaign)
-    if subject == "frames" and all_runs:
-        return graph.frame_rows(campaign)
+    if subject == "frames":
+        return graph.frame_rows(campaign) if all_runs else graph.current_rows(campaign)[0]
     pairs = graph.pair_rows(campaign)
-    counted = pairs if all_runs else graph.latest_pairs(pairs)
-    if subject == "pairs":
-        return counted
-    pks = {pair["pair_pk"] for pair in counted}
-    return [row for row in graph.frame_rows(campaign) if row["pair_pk"] in pks]
+    return pairs if all_runs else graph.latest_pairs(pairs)
 
 
 def table(

@@ -15,27 +15,39 @@ from typing import Any
 from aiida import orm
 
 from ..calculations.verdict import THRESHOLDS, cell_verdict, interface_law
-from ..names import ENDED, EXTRAS
+from ..names import CELL, ENDED, EXTRAS, LAW
 from .pair import GROUP_PREFIX, PairWorkChain
 
-CELL, LAW = "cell", "law"
-"""Extra ``falsemetal_kind`` of the nodes made here."""
 MD_KEYS = ("temperature", "precision", "dipole_charges")
 
 
 @dataclass(frozen=True)
-class EndedPair:
-    """A pair that has ended, with a verdict or without one."""
+class JudgedPair:
+    """A pair of the campaign, ended or not.
+
+    :param verdict: its verdict; None where it has left none.
+    :param judgeable: whether the verdict has what several seeds are judged from, which those of versions before there
+        were estimates lack.
+    """
 
     node: orm.WorkChainNode
     interface: str
     mlip: str
     seed: int
+    verdict: orm.Dict | None
+    judgeable: bool
+
+    @classmethod
+    def of(cls, node: orm.WorkChainNode, interface: str, mlip: str, seed: int) -> JudgedPair:
+        """With what the graph has of its verdict."""
+        verdict = node.outputs.verdict if "verdict" in node.outputs else None
+        whole = verdict is not None and "computed_frames" in verdict.keys()
+        return cls(node, interface, mlip, seed, verdict, whole)
 
     @property
-    def verdict(self) -> orm.Dict | None:
-        """Its verdict; None where it left none."""
-        return self.node.outputs.verdict if "verdict" in self.node.outputs else None
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.node.process_state is not None and self.node.process_state.value in ENDED
 
 
 def conclude_campaign(campaign: str, settings: Mapping[str, Any] | None = None) -> list[str]:
@@ -47,17 +59,15 @@ def conclude_campaign(campaign: str, settings: Mapping[str, Any] | None = None) 
     """
     given = {**THRESHOLDS, **(settings or {})}
     reference = given.pop("reference", None)
-    cells: dict[tuple[str, str], list[EndedPair]] = {}
-    open_cells = set()
+    cells: dict[tuple[str, str], list[JudgedPair]] = {}
     for pair in _latest(campaign):
         cells.setdefault((pair.interface, pair.mlip), []).append(pair)
-        if pair.node.process_state is None or pair.node.process_state.value not in ENDED:
-            open_cells.add((pair.interface, pair.mlip))
     _laws(campaign, cells)
     faults = []
     judged: dict[tuple[str, str], orm.Dict] = {}
+    ended = [key for key, pairs in cells.items() if all(pair.ended for pair in pairs)]
     # The reference first: the others are held against it.
-    for key in sorted(set(cells) - open_cells, key=lambda key: (key[1] != reference, key)):
+    for key in sorted(ended, key=lambda key: (key[1] != reference, key)):
         beside = judged.get((key[0], str(reference))) if key[1] != reference else None
         name = reference if key[1] != reference else None
         try:
@@ -70,29 +80,29 @@ def conclude_campaign(campaign: str, settings: Mapping[str, Any] | None = None) 
     return faults
 
 
-def _latest(campaign: str) -> list[EndedPair]:
+def _latest(campaign: str) -> list[JudgedPair]:
     """Of pairs with the same labels the one that counts: a finished one before others, then the newest."""
     query = orm.QueryBuilder()
     names = [f"extras.falsemetal_{key}" for key in EXTRAS[1:]]
     filters = {"extras.falsemetal_campaign": campaign}
     query.append(PairWorkChain, filters=filters, project=["*", *names], tag="pair")
     query.order_by([{"pair": "id"}])
-    best: dict[tuple[Any, ...], EndedPair] = {}
+    best: dict[tuple[Any, ...], orm.WorkChainNode] = {}
     for node, *labels in query.iterall():
         key = tuple(labels)
-        if key not in best or node.is_finished_ok or not best[key].node.is_finished_ok:
-            best[key] = EndedPair(node, *labels)
-    return sorted(best.values(), key=lambda pair: (pair.interface, pair.mlip, pair.seed))
+        if key not in best or node.is_finished_ok or not best[key].is_finished_ok:
+            best[key] = node
+    return [JudgedPair.of(best[key], *key) for key in sorted(best)]
 
 
-def _laws(campaign: str, cells: Mapping[tuple[str, str], list[EndedPair]]) -> None:
+def _laws(campaign: str, cells: Mapping[tuple[str, str], list[JudgedPair]]) -> None:
     """One gap law an interface, from the frames of all its pairs."""
     for interface in dict.fromkeys(interface for interface, _ in cells):
         verdicts = {
             f"verdict_{pair.node.pk}": pair.verdict
             for key, pairs in cells.items()
             for pair in pairs
-            if key[0] == interface and pair.verdict is not None and "computed_frames" in pair.verdict.keys()
+            if key[0] == interface and pair.judgeable
         }
         labels = {"kind": LAW, "campaign": campaign, "interface": interface}
         if verdicts:
@@ -100,14 +110,13 @@ def _laws(campaign: str, cells: Mapping[tuple[str, str], list[EndedPair]]) -> No
 
 
 def _cell(
-    campaign: str, pairs: list[EndedPair], given: dict[str, Any], reference: str | None, beside: orm.Dict | None
+    campaign: str, pairs: list[JudgedPair], given: dict[str, Any], reference: str | None, beside: orm.Dict | None
 ) -> orm.Dict | None:
     """The verdict on one interface and MLIP; None where no pair left anything to judge.
 
     :raises ValueError: as :func:`..calculations.verdict.cell_verdict`.
     """
-    # Verdicts of versions before there were estimates lack what several seeds are judged from.
-    whole = [pair for pair in pairs if pair.verdict is not None and "computed_frames" in pair.verdict.keys()]
+    whole = [pair for pair in pairs if pair.judgeable]
     if not whole:
         return None
     first = whole[0].node
@@ -123,7 +132,7 @@ def _cell(
         **{key: md.get(key) for key in MD_KEYS},
         "equilibration": first.inputs.selection.get_dict()["equilibration"],
         "facts": first.inputs.mlip.facts if "mlip" in first.inputs else None,
-        "missing": [_lost(pair) for pair in pairs if pair not in whole],
+        "missing": [_lost(pair) for pair in pairs if not pair.judgeable],
         "reference_name": reference,
         **given,
     }
@@ -132,7 +141,7 @@ def _cell(
     return _run_once(cell_verdict, labels, inputs)
 
 
-def _lost(pair: EndedPair) -> str:
+def _lost(pair: JudgedPair) -> str:
     """A sentence on a pair that left nothing to judge."""
     if pair.verdict is not None:
         return f"Seed {pair.seed} was judged by an older version, which kept no estimates."
