@@ -1,7 +1,7 @@
 """How many pw.x runs the estimators of ``physics/estimation.py`` save: repeated subsampling of computed gaps.
 
     python benchmarks/estimation/subsampling.py [--repeats 300] [--frames 4000] [--seed 1] [--cases 0,3]
-    python benchmarks/estimation/subsampling.py --campaign FILE.csv [--repeats 300] [--seed 1]
+    python benchmarks/estimation/subsampling.py --campaign FILE.csv [--series FILE.csv] [--repeats 300] [--seed 1]
 
 The population is a *synthetic extension of 60 real gaps* (docs/data/gap-handlers.csv, method ``ladder``, and
 docs/data/film16-gaps.csv, frames with a gap): a long correlated series of drops (Gaussian, AR(1)) of a given spread,
@@ -11,7 +11,9 @@ population is known, and a campaign is repeated on it: drop of every frame, gap 
 
 With ``--campaign`` the population is a campaign whose every frame was computed, one row a frame with the columns
 ``expected_drop`` (V), ``gap`` (eV) and ``metallic``, as it is: frames are sampled from it without replacement, three
-quarters of them at most.
+quarters of them at most. With ``--series`` besides, the drops of every stored frame of the same trajectories (column
+``expected_drop``), the population is the whole trajectories: real drops in their real order, each with the gap and
+label of one of the five computed frames of nearest |drop|, drawn at random.
 
 Ours starts from the default prior, which has not seen the 60 gaps, and draws batches; the uniform sample has Wilson's
 interval for the fraction and Student's for the mean gap, both with the correction for a finite population. For every
@@ -82,10 +84,7 @@ def population(kind: str, spread: float, frames: int, seed: int) -> Population:
     rho = 0.9
     drops = spread * np.sqrt(1 - rho**2) * signal.lfilter([1.0], [1.0, -rho], rng.normal(size=frames + 200))[200:]
     if kind == "neighbour":
-        nearest = np.argsort(np.abs(np.abs(drop)[None, :] - np.abs(drops)[:, None]), axis=1)[:, :NEIGHBOURS]
-        chosen = nearest[np.arange(frames), rng.integers(NEIGHBOURS, size=frames)]
-        closed = metallic[chosen]
-        return Population(drops, np.where(closed, 0.0, gap[chosen]), closed)
+        return like_neighbours(drops, Population(drop, gap, metallic), rng)
     model = gapmodel.fit_gap_model(drop, gap, metallic)
     # Near closing only frames with a large residual are open; theirs would be a biased choice.
     far = ~metallic & (model.intercept - model.slope * np.abs(drop) > 1.0)
@@ -93,6 +92,20 @@ def population(kind: str, spread: float, frames: int, seed: int) -> Population:
     opened = model.intercept - model.slope * np.abs(drops) + rng.choice(residual, frames)
     closed = opened < gapmodel.CLOSED
     return Population(drops, np.where(closed, 0.0, opened), closed)
+
+
+def like_neighbours(drops: Array, known: Population, rng: np.random.Generator) -> Population:
+    """Frames of these drops (V), shape (N,), each with gap and label of one of the nearest known ones."""
+    nearest = np.argsort(np.abs(np.abs(known.drop)[None, :] - np.abs(drops)[:, None]), axis=1)[:, :NEIGHBOURS]
+    chosen = nearest[np.arange(len(drops)), rng.integers(NEIGHBOURS, size=len(drops))]
+    closed = known.metallic[chosen]
+    return Population(drops, np.where(closed, 0.0, known.gap[chosen]), closed)
+
+
+def stored_drops(file: Path) -> Array:
+    """Drop of every stored frame (V), shape (N,)."""
+    with file.open() as lines:
+        return np.array([float(row["expected_drop"]) for row in csv.DictReader(lines)])
 
 
 def computed(file: Path) -> Population:
@@ -254,10 +267,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", help="numbers of the cases, as 0,3; all by default")
     parser.add_argument("--campaign", type=Path, help="CSV of a campaign whose every frame was computed")
+    parser.add_argument("--series", type=Path, help="CSV of the drops of all frames of that campaign's trajectories")
     given = parser.parse_args()
+    if given.series and not given.campaign:
+        parser.error("--series goes with --campaign, which has the gaps")
     if given.campaign:
-        whole = computed(given.campaign)
-        report(whole, f"{given.campaign.name}, {len(whole.drop)} frames", "both", given)
+        whole, name = computed(given.campaign), given.campaign.name
+        if given.series:
+            drops = stored_drops(given.series)
+            whole, name = like_neighbours(drops, whole, np.random.default_rng(given.seed)), given.series.name
+        report(whole, f"{name}, {len(whole.drop)} frames", "both", given)
         return
     chosen = range(len(CASES)) if given.cases is None else [int(k) for k in given.cases.split(",")]
     for kind, spread, focus in (CASES[k] for k in chosen):
