@@ -13,7 +13,8 @@ from pathlib import Path
 import click
 
 from .common import load_profile, results_folder
-from .query import concluded, current_rows, query, refuse_unknown, report, show_results, status, write_report
+from .query import concluded, current_rows, query, refuse_unknown, report, show_results, write_report
+from .status import status
 
 DEMO = Path(__file__).parents[1] / "demo" / "quickstart.aiida"
 READERS = {str(command.name): command for command in (query, status, report)}

@@ -1,28 +1,28 @@
-"""Follows a campaign: a live table, one row an interface, one column an MLIP, and the time that is left."""
+"""Follows a campaign: a live matrix, one row an interface, one column an MLIP, the time that is left, and failures as
+they happen."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import click
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from ..names import ENDED
-from ..query.progress import PairProgress, campaign_progress, time_left
+from ..query.failures import Failing, explain
+from .display import Display, display
+from .view import Look, failure_text, look, summary
 
 POLL_SECONDS = 4.0
 DAEMON_SECONDS = 15.0
 """How often the daemon is looked after."""
 PATIENCE = 60
-"""Looks at a database that is locked before it counts as an error: some minutes."""
-PLAIN_SECONDS = 20.0
-"""Without a terminal (a log, CI) the table cannot redraw itself: a line is printed this often instead."""
-STYLES = {"done": "green", "failed": "red", "gaps": "cyan", "MD": "yellow"}
+"""Looks at a graph that cannot be read before it counts as an error: some minutes."""
+IN_FULL = 20
+"""Failures that are explained while a campaign is followed; the others get a line."""
 
 
 def follow_campaign(campaign: Any, total: int, submit: Callable[[], None]) -> None:
@@ -38,7 +38,8 @@ def follow_campaign(campaign: Any, total: int, submit: Callable[[], None]) -> No
     started = ensure_daemon()
     try:
         submit()
-        _watch(campaign, total, started)
+        with display() as shown:
+            watch(campaign.name, shown, POLL_SECONDS, total, _keeper(started))
     except KeyboardInterrupt:
         click.echo("\nstopped following; nothing is lost. The same command goes on from here.", err=True)
         raise SystemExit(130) from None
@@ -47,107 +48,140 @@ def follow_campaign(campaign: Any, total: int, submit: Callable[[], None]) -> No
             stop_daemon()
 
 
-def _watch(campaign: Any, total: int, ours: bool) -> None:
-    """Redraw until nothing is left. A daemon of ours that dies is started again; that of someone else is theirs."""
+def _keeper(ours: bool) -> Callable[[], None]:
+    """Looks after the daemon: one of ours that dies is started again; that of someone else is theirs."""
     from .daemon import daemon_runs, ensure_daemon
 
-    console = Console()
-    begun = time.monotonic()
-    with Live(console=console, refresh_per_second=4, transient=False, auto_refresh=console.is_terminal) as live:
-        printed = -PLAIN_SECONDS
-        looked = begun
-        while True:
-            progress, done = _look(campaign.name)
-            view = Group(progress_table(progress), summary(progress, total, campaign.slots, time.monotonic() - begun))
-            if console.is_terminal:
-                live.update(view)
-            elif time.monotonic() - printed > PLAIN_SECONDS or done:
-                console.print(plain(progress, total, campaign.slots, time.monotonic() - begun))
-                printed = time.monotonic()
-            if done:
-                return
-            if time.monotonic() - looked > DAEMON_SECONDS:
-                looked = time.monotonic()
-                if not ours and not daemon_runs():
-                    raise click.ClickException("the daemon was stopped. The same command goes on from here.")
-                ensure_daemon()
-            time.sleep(POLL_SECONDS)
+    looked = time.monotonic()
+
+    def keep() -> None:
+        nonlocal looked
+        if time.monotonic() - looked < DAEMON_SECONDS:
+            return
+        looked = time.monotonic()
+        if not ours and not daemon_runs():
+            raise click.ClickException("the daemon was stopped. The same command goes on from here.")
+        ensure_daemon()
+
+    return keep
 
 
-def _look(campaign: str) -> tuple[list[PairProgress], bool]:
-    """How far every pair is, and whether all has ended.
+@dataclass
+class Told:
+    """What was said already, and need not be again.
 
-    On an overloaded machine SQLite may keep its lock for longer than a query waits. Looking again is all it takes; an
-    error would stop the daemon, and the campaign with it.
-
-    :raises OperationalError: of any other kind, or if the lock is still held after ``PATIENCE`` looks.
+    :param failures: pks.
+    :param alike: kinds of failures that were explained.
+    :param faults: sentences on what could not be read.
     """
-    from aiida.manage import get_manager
-    from sqlalchemy.exc import OperationalError
 
+    failures: set[int] | None = None
+    alike: set[tuple[Any, ...]] = field(default_factory=set)
+    faults: set[str] = field(default_factory=set)
+
+
+def watch(
+    campaign: str,
+    shown: Display,
+    pause: float,
+    total: int = 0,
+    keep: Callable[[], None] = lambda: None,
+) -> None:
+    """Show a campaign until no process of it is left.
+
+    :param pause: seconds between looks.
+    :param total: pairs that there are to be, where more than the graph has.
+    :param keep: called after every look.
+    :raises click.ClickException: if the graph cannot be read for minutes, or from ``keep``.
+    """
+    begun = time.monotonic()
+    told = Told()
+    while True:
+        found = patiently(lambda: look(campaign), shown, told)
+        last = not found.overview.active
+        # What goes wrong with showing it must not end the campaign.
+        _tried(partial(_tell, found, shown, told), shown, told)
+        _tried(partial(_show, found, shown, time.monotonic() - begun if total else None, total, last), shown, told)
+        if last:
+            return
+        keep()
+        time.sleep(pause)
+
+
+def _show(found: Look, shown: Display, elapsed: float | None, total: int, last: bool) -> None:
+    shown.show(found, summary(found.overview, elapsed, total), last)
+
+
+def patiently(read: Callable[[], Look], shown: Display, told: Told) -> Look:
+    """What ``read`` returns, which is tried again where the graph cannot be read.
+
+    On an overloaded machine SQLite may keep its lock for longer than a query waits, and a disk or a network may be
+    away for a moment. Looking again is all it takes; an error would stop the daemon, and the campaign with it.
+
+    :raises click.ClickException: if it still fails after ``PATIENCE`` looks.
+    """
     for looks in range(1, PATIENCE + 1):
         try:
-            return campaign_progress(campaign), not _active(campaign)
-        except OperationalError as error:
-            if "locked" not in str(error) or looks == PATIENCE:
-                raise
-            get_manager().get_profile_storage().get_session().rollback()
+            return read()
+        except Exception as error:
+            _forget()
+            if looks == PATIENCE:
+                raise click.ClickException(
+                    f"the graph cannot be read ({_first_line(error)}). Nothing is lost; the same command goes on from "
+                    "here."
+                ) from error
+            if "locked" not in str(error):
+                _say_once(f"the graph cannot be read ({_first_line(error)}); looking again", shown, told)
             time.sleep(POLL_SECONDS)
     raise AssertionError("unreachable")
 
 
-def _active(campaign: str) -> bool:
-    """Whether a ScreenWorkChain or a pair of the campaign has not ended."""
-    from aiida import orm
+def _forget() -> None:
+    """End the database's transaction, in which a failed query may have left it."""
+    from aiida.manage import get_manager
 
-    query = orm.QueryBuilder()
-    query.append(
-        orm.WorkChainNode,
-        filters={"extras.falsemetal_campaign": campaign, "attributes.process_state": {"!in": list(ENDED)}},
-    )
-    return bool(query.count())
-
-
-def progress_table(progress: list[PairProgress]) -> Table:
-    """The matrix of stages."""
-    table = Table(title_justify="left", header_style="bold")
-    table.add_column("interface")
-    columns = list(dict.fromkeys(item.mlip for item in progress))
-    for name in columns:
-        table.add_column(name)
-    for interface in dict.fromkeys(item.interface for item in progress):
-        cells = []
-        for name in columns:
-            here = [item for item in progress if (item.interface, item.mlip) == (interface, name)]
-            lines = [_cell(item, len(here) > 1) for item in here]
-            cells.append(Text("\n").join(lines))
-        table.add_row(Text(interface), *cells)
-    return table
+    try:
+        get_manager().get_profile_storage().get_session().rollback()
+    except Exception:
+        # The next look says what is wrong.
+        return
 
 
-def _cell(item: PairProgress, several: bool) -> Text:
-    prefix = f"seed {item.seed}: " if several else ""
-    return Text(prefix + item.detail, style=STYLES.get(item.stage, ""))
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 
 
-def summary(progress: list[PairProgress], total: int, slots: int, elapsed: float) -> Text:
-    """One line: pairs done, time so far, time left."""
-    done = sum(item.stage in ("done", "failed") for item in progress)
-    left, whole = time_left(progress, slots)
-    estimate = f"{'about' if whole and len(progress) == total else 'at least'} {_duration(left)} left"
-    if not left:
-        estimate = "estimating the time left"
-    if done == total:
-        estimate = "complete"
-    return Text(f"{done} of {total} pairs done, {_duration(elapsed)} so far, {estimate}")
+def _tried(show: Callable[[], None], shown: Display, told: Told) -> None:
+    try:
+        show()
+    except Exception as error:
+        _forget()
+        _say_once(f"not all can be shown ({_first_line(error)}); the campaign goes on", shown, told)
 
 
-def plain(progress: list[PairProgress], total: int, slots: int, elapsed: float) -> Text:
-    """Progress as a line, for logs."""
-    cells = "; ".join(f"{item.interface} x {item.mlip} x {item.seed}: {item.detail}" for item in progress)
-    return Text.assemble(summary(progress, total, slots, elapsed), " | ", cells)
+def _say_once(sentence: str, shown: Display, told: Told) -> None:
+    if sentence not in told.faults:
+        told.faults.add(sentence)
+        shown.say(Text(sentence))
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+def _tell(found: Look, shown: Display, told: Told) -> None:
+    """Say of every new failure once what it is; of others of its kind, only that they are."""
+    first = told.failures is None
+    new = [failing for failing in found.failing if told.failures is None or failing.pk not in told.failures]
+    told.failures = {*(told.failures or ()), *(failing.pk for failing in new)}
+    if first and new and found.overview.active:
+        name = found.overview.campaign
+        shown.say(Text(f"failed before: {len(new)}, see `falsemetal status {name}`"))
+        return
+    for failing in new:
+        shown.say(_words(failing, shown, told))
+
+
+def _words(failing: Failing, shown: Display, told: Told) -> Text:
+    if failing.alike in told.alike or len(told.alike) >= IN_FULL:
+        code = f"exit code {failing.exit_code}" if failing.exit_code is not None else failing.state
+        return Text(f"× {failing.title} failed, as one before it: {code}, pk {failing.pk}")
+    told.alike.add(failing.alike)
+    (failure,) = explain([failing])
+    return failure_text(failure, shown.console.width)

@@ -9,9 +9,10 @@ from .archive import demo, export, open_archive
 from .doctor import doctor
 from .interface import interface
 from .model import model
-from .query import query, report, status
+from .query import query, report
 from .screen import screen
 from .setup import setup
+from .status import status
 from .trajectory import trajectory
 from .verdict import verdict
 from .why import why

@@ -1,4 +1,4 @@
-"""`falsemetal query`, `status` and `report`: read the graph, change nothing."""
+"""`falsemetal query` and `report`: read the graph, change nothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from ..names import PRECISION
-from .common import format_option, load_profile, print_rows, results_folder, wide_console
+from .common import load_profile, print_rows, results_folder, wide_console
 from .tables import chosen_form, write_table
 
 TABLE_COLUMNS = [
@@ -111,41 +110,6 @@ def current_rows(campaign: str | None) -> tuple[list[dict[str, Any]], list[dict[
     from ..query import rows
 
     return rows.current_rows(campaign)
-
-
-@click.command()
-@click.argument("campaign", required=False)
-@format_option
-def status(campaign: str | None, form: str) -> None:
-    """How far every pair is. Names the reason of a pair that failed."""
-    load_profile()
-    from ..query.progress import campaign_progress
-    from ..query.rows import latest_pairs, pair_rows
-
-    pairs = latest_pairs(pair_rows(campaign))
-    if campaign is not None:
-        refuse_unknown(campaign, pairs)
-    stages = {
-        (name, item.interface, item.mlip, item.seed): item
-        for name in sorted({pair["campaign"] for pair in pairs})
-        for item in campaign_progress(name)
-    }
-    rows = []
-    for pair in pairs:
-        item = stages[(pair["campaign"], pair["interface"], pair["mlip"], pair["seed"])]
-        rows.append(
-            {
-                **{key: pair[key] for key in ("campaign", "interface", "mlip", "seed", "pair_pk")},
-                "stage": item.stage,
-                "detail": item.detail,
-                "core_seconds_left": item.seconds,
-                "more_ps": pair.get("more_ps"),
-                "for_precision": pair.get("md_precision") or (PRECISION if "more_ps" in pair else None),
-                "exit_code": pair["exit_code"],
-                "reason": pair["exit_message"] or pair.get("reason") or "",
-            }
-        )
-    print_rows(rows, form)
 
 
 def refuse_unknown(campaign: str, pairs: list[dict[str, Any]]) -> None:

@@ -241,5 +241,3 @@ def _last_step(node: orm.ProcessNode) -> str:
     results = linked(node, "results")
     reached = None if results is None else results.get_dict().get("last_step")
     return f" at step {reached}" if reached is not None else ""
-
-

@@ -7,6 +7,7 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 from aiida import orm
@@ -79,7 +80,7 @@ def log_tail(node: orm.ProcessNode, most: int = LINES) -> list[Log]:
     for name, lines in logs.items():
         room = min(most, STDERR_LINES) if name == STDERR and len(logs) > 1 else most
         if room and lines:
-            found.append(Log(name, tuple(lines[-room:])))
+            found.append(Log(name, tuple(dedent("\n".join(lines[-room:])).split("\n"))))
             most -= len(found[-1].lines)
     return found
 

@@ -2,181 +2,299 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiida import orm
 
 from ..names import ENDED
+from .estimate import Speeds, TimeLeft, Work, busy_share, gap_work, md_work, measure, time_left
+from .jobs import MdState, Submission, md_states, submissions
+from .logs import remote_tail
 from .rows import frame_rows, latest_pairs, pair_rows
 
-_LINE = re.compile(r"step (\d+) of (\d+), (\S+) s left")
+STARTED = "falsemetal-started"
+"""A file that a job writes when it has its cores, see :mod:`..workflows.slots`."""
 
 
 @dataclass
 class PairProgress:
     """One pair.
 
+    :param seed: None of a pair that waits to be submitted.
     :param stage: ``waiting``, ``building``, ``MD``, ``selecting`` (of an imported trajectory), ``gaps``, ``done`` or
         ``failed``.
-    :param detail: what a cell of the table says.
+    :param detail: what a line says.
     :param seconds: core-seconds that are left, None where nothing was measured yet.
+    :param work: the same with its uncertainty.
     """
 
     interface: str
     mlip: str
-    seed: int
+    seed: int | None
     stage: str
     detail: str
-    seconds: float | None = None
+    work: Work = field(default_factory=Work)
+    pair_pk: int | None = None
 
+    @property
+    def seconds(self) -> float | None:
+        """Core-seconds that are left."""
+        return self.work.seconds
 
-GAP_SECONDS = 35.0
-GAP_MOLECULES = 24
-"""Until a gap of the campaign is there to measure: protocol ``fast``, 24 waters, one core of a laptop-class machine
-(and the square of the number of molecules)."""
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.stage in ("done", "failed")
 
 
 @dataclass
-class _Speeds:
-    """Measured speeds: seconds a step by MLIP, seconds a gap."""
+class Overview:
+    """A campaign as it is now.
 
-    step: dict[str, float]
-    gap: float | None
+    :param progress: of every pair, those that wait to be submitted too.
+    :param pairs: rows of the pairs that count, and
+    :param frames: rows of their frames, see :func:`.rows.current_rows`.
+    :param active: whether a process of it has not ended.
+    :param elapsed: seconds since it was submitted last, or, where it is over, that this took.
+    """
 
-    def gaps(self, count: int, molecules: int | None) -> float:
-        """Seconds that ``count`` gaps take: measured, or a guess."""
-        if self.gap is not None:
-            return count * self.gap
-        return count * GAP_SECONDS * ((molecules or GAP_MOLECULES) / GAP_MOLECULES) ** 2
+    campaign: str
+    progress: list[PairProgress]
+    pairs: list[dict[str, Any]]
+    frames: list[dict[str, Any]]
+    active: bool
+    slots: int
+    elapsed: float
+    left: TimeLeft
+
+    @property
+    def done(self) -> int:
+        """Pairs that have ended."""
+        return sum(item.over for item in self.progress)
+
+
+def campaign_names() -> list[str]:
+    """Campaigns of the profile that have a pair, or were submitted."""
+    query = orm.QueryBuilder()
+    query.append(
+        orm.WorkChainNode,
+        filters={
+            "extras": {"has_key": "falsemetal_campaign"},
+            "process_type": {"in": [f"aiida.workflows:falsemetal.{name}" for name in ("pair", "screen")]},
+        },
+        project=["extras.falsemetal_campaign"],
+    )
+    query.distinct()
+    return sorted({str(name) for (name,) in query.iterall() if name})
 
 
 def campaign_progress(campaign: str) -> list[PairProgress]:
     """Progress of every pair of the campaign that has a node, in the order of interface, MLIP, seed."""
-    pairs = latest_pairs(pair_rows(campaign))
+    return [item for item in overview(campaign).progress if item.stage != "waiting"]
+
+
+def overview(campaign: str, now: float | None = None) -> Overview:
+    """How far a campaign is.
+
+    :param now: seconds since 1970; the clock's unless given.
+    """
+    now = time.time() if now is None else now
+    every = pair_rows(campaign)
+    submitted = submissions(campaign)
+    waiting = _waiting(submitted, every)
+    pairs = [pair for pair in latest_pairs(every) if pair["fingerprint"] not in waiting or _goes_on(pair)]
+    counted = {pair["pair_pk"] for pair in pairs}
+    rows = frame_rows(campaign)
     frames: dict[int, list[dict[str, Any]]] = {}
-    for row in frame_rows(campaign):
+    for row in rows:
         frames.setdefault(row["pair_pk"], []).append(row)
-    jobs = _md_jobs([pair["pair_pk"] for pair in pairs])
-    speeds = _measure(pairs, frames, jobs)
-    return [_progress(pair, frames.get(pair["pair_pk"], []), jobs.get(pair["pair_pk"]), speeds) for pair in pairs]
+    state = _State(every, frames, now, max((one.slots for one in submitted), default=1))
+    progress = [state.progress(pair) for pair in pairs] + state.waiting(waiting)
+    active = any(one.active for one in submitted) or any(pair["state"] not in ENDED for pair in every)
+    elapsed = _elapsed(submitted, every, active, now)
+    busy = busy_share(state.spent(submitted), state.slots, elapsed)
+    return Overview(
+        campaign,
+        sorted(progress, key=lambda item: (str(item.interface), str(item.mlip), str(item.seed))),
+        pairs,
+        [row for row in rows if row["pair_pk"] in counted],
+        active,
+        state.slots,
+        elapsed,
+        time_left((item.work for item in progress if not item.over), state.slots, busy),
+    )
 
 
-def time_left(progress: list[PairProgress], slots: int) -> tuple[float, bool]:
-    """Seconds of wall time until all is done, and whether that is all: False while a pair's speed is not known, and the
-    time is a lower bound."""
-    known = [pair.seconds for pair in progress if pair.seconds is not None]
-    return sum(known) / max(1, slots), len(known) == len(progress) and bool(progress)
+def _goes_on(pair: dict[str, Any]) -> bool:
+    return pair["state"] not in ENDED
 
 
-def _md_jobs(pair_pks: list[int]) -> dict[int, dict[str, Any]]:
-    """The MD of every pair that has begun one, see :func:`_md_of`. A run that goes on has several workchains."""
+def _waiting(submitted: Sequence[Submission], pairs: Sequence[dict[str, Any]]) -> list[str]:
+    """Fingerprints of the pairs that a ScreenWorkChain under way has not submitted yet. A pair that failed before and
+    is to be submitted again is one of them."""
+    newest: dict[str, int] = {}
+    for pair in pairs:
+        newest[pair["fingerprint"]] = max(pair["pair_pk"], newest.get(pair["fingerprint"], 0))
+    return [
+        name
+        for one in submitted
+        if one.active
+        for name in one.fingerprints
+        if newest.get(name, 0) < one.pk and name.count("/") >= 2
+    ]
+
+
+def _elapsed(submitted: Sequence[Submission], pairs: Sequence[dict[str, Any]], active: bool, now: float) -> float:
+    if not submitted:
+        return 0.0
+    begun = submitted[-1].begun.timestamp()
+    if active:
+        return max(0.0, now - begun)
+    query = orm.QueryBuilder()
+    query.append(
+        orm.ProcessNode,
+        filters={"id": {"in": [pair["pair_pk"] for pair in pairs] + [0]}},
+        project=["mtime"],
+        tag="pair",
+    )
+    query.order_by([{"pair": [{"mtime": {"order": "desc"}}]}])
+    ended = query.first(flat=True)
+    return 0.0 if ended is None else max(0.0, float(ended.timestamp()) - begun)
+
+
+def _inputs(pks: list[int], label: str) -> dict[int, dict[str, Any]]:
+    """Content of the input ``label`` of every pair that has it."""
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters={"id": {"in": pks}}, tag="pair", project=["id"])
+    query.append(orm.Dict, with_outgoing="pair", edge_filters={"label": label}, project=["attributes"])
+    return dict(query.iterall())
+
+
+class _State:
+    """What was measured of a campaign."""
+
+    def __init__(
+        self, pairs: list[dict[str, Any]], frames: dict[int, list[dict[str, Any]]], now: float, slots: int
+    ) -> None:
+        self.pairs, self.frames, self.now, self.slots = pairs, frames, now, slots
+        pks = [pair["pair_pk"] for pair in pairs]
+        self.jobs: dict[int, MdState] = md_states(pks) if pks else {}
+        self.asked = _inputs(pks, "selection") if pks else {}
+        self.md = _inputs(pks, "md") if pks else {}
+        self.ranks = {pk: _ranks(given) for pk, given in (_inputs(pks, "pw_options") if pks else {}).items()}
+        self.under_way = _gaps_under_way([pair["pair_pk"] for pair in pairs if pair["state"] not in ENDED], now)
+        self.speeds: Speeds = measure(pairs, frames, self.jobs, self.ranks)
+
+    def spent(self, submitted: Sequence[Submission]) -> float:
+        """Core-seconds of the jobs of the pairs that the newest ScreenWorkChain has submitted."""
+        since = submitted[-1].pk if submitted else 0
+        found = 0.0
+        for pair in self.pairs:
+            pk = pair["pair_pk"]
+            if pk < since:
+                continue
+            ranks = self.ranks.get(pk, 1)
+            found += self.jobs[pk].spent if pk in self.jobs else 0.0
+            found += ranks * (sum(row["wall_seconds"] or 0.0 for row in self.frames.get(pk, [])) + self._had(pk))
+        return found
+
+    def _had(self, pk: int) -> float:
+        return self.under_way.get(pk, 0.0)
+
+    def progress(self, pair: dict[str, Any]) -> PairProgress:
+        """How far a pair is."""
+        frames, job = self.frames.get(pair["pair_pk"], []), self.jobs.get(pair["pair_pk"])
+        names, pk = (pair["interface"], pair["mlip"], pair["seed"]), pair["pair_pk"]
+        if pair["state"] in ENDED:
+            if pair.get("verdict"):
+                stage = "done" if pair["exit_code"] == 0 else "failed"
+                return PairProgress(*names, stage, _outcome(pair), pair_pk=pk)
+            code = pair["exit_code"]
+            how = pair["state"] if code is None else f"failed [{code}]"
+            return PairProgress(*names, "failed", how, pair_pk=pk)
+        if frames:
+            # Batches may have made them more than ``frames_wanted``, and a short trajectory fewer: those that were
+            # submitted count.
+            over = [row for row in frames if row["result_pk"] is not None or row["exit_code"] is not None]
+            failed = sum(row["gap"] is None for row in over)
+            detail = f"gaps {len(over)}/{len(frames)}" + (f", {failed} failed" * bool(failed))
+            return PairProgress(*names, "gaps", detail, self._gaps(pair, len(frames) - len(over), len(frames)), pk)
+        if pair["imported_from"] is not None:
+            return PairProgress(*names, "selecting", "selecting", self._gaps(pair, pair["frames_wanted"]), pk)
+        if job is None:
+            return PairProgress(*names, "building", "building", self._md(pair, pair["md_steps"], None), pk)
+        # A run that goes on beyond its first number of steps has another total.
+        total = max(pair["md_steps"], job.total or 0, job.done)
+        left = self._md(pair, total - job.done, job.left)
+        detail = f"MD {100 * job.done / total:.0f} %" if job.done else "MD 0 %" if job.running else "MD queued"
+        return PairProgress(*names, "MD", detail, left, pk)
+
+    def waiting(self, fingerprints: list[str]) -> list[PairProgress]:
+        """Pairs that are not submitted yet, of which a fingerprint says interface and MLIP. Of what another pair of the
+        same MLIP takes, the rest is guessed."""
+        found = []
+        for name in fingerprints:
+            _, interface, mlip = name.split("/", 2)
+            alike = [pair for pair in self.pairs if pair["mlip"] == mlip]
+            alike.sort(key=lambda pair: pair["interface"] != interface)
+            work = Work(None)
+            if alike:
+                pair = {**alike[0], "interface": interface}
+                given = pair["imported_from"] is not None
+                work = self._gaps(pair, pair["frames_wanted"]) if given else self._md(pair, pair["md_steps"], None)
+            found.append(PairProgress(interface, mlip, None, "waiting", "queued", work))
+        return found
+
+    def _gaps(self, pair: dict[str, Any], count: int, chosen: int = 0) -> Work:
+        pk = pair["pair_pk"]
+        most = self.asked.get(pk, {}).get("most") or 0
+        more = max(0, most - max(chosen, count))
+        done = self._had(pk) * self.ranks.get(pk, 1)
+        return gap_work(self.speeds, pair["interface"], pair["mlip"], count, done, more, self.slots)
+
+    def _md(self, pair: dict[str, Any], steps: int, left: float | None) -> Work:
+        per_step = self.speeds.per_step(pair["interface"], pair["mlip"])
+        if per_step is None and left is None:
+            return Work(None)
+        given = self.md.get(pair["pair_pk"], {})
+        after = self._gaps(pair, pair["frames_wanted"])
+        open_end = given.get("precision") is not None
+        return md_work(steps, per_step or 0.0, left, int(given.get("threads") or 1), after, open_end)
+
+
+def _ranks(options: dict[str, Any]) -> int:
+    resources = options.get("resources") or {}
+    return int(resources.get("num_machines", 1)) * int(resources.get("num_mpiprocs_per_machine", 1))
+
+
+def _gaps_under_way(pair_pks: list[int], now: float) -> dict[int, float]:
+    """Seconds that the pw.x runs under way have had already, by pair, where their folders are on this machine."""
     if not pair_pks:
         return {}
     query = orm.QueryBuilder()
     query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair", project=["id"])
-    query.append(orm.WorkChainNode, with_incoming="pair", edge_filters={"label": {"like": "md%"}}, tag="md")
-    query.append(orm.CalcJobNode, with_incoming="md", project=["*"])
-    jobs: dict[int, list[orm.CalcJobNode]] = {}
-    for pk, job in query.iterall():
-        jobs.setdefault(pk, []).append(job)
-    return {pk: _md_of(sorted(found, key=lambda job: job.pk)) for pk, found in jobs.items()}
-
-
-def _md_of(jobs: list[orm.CalcJobNode]) -> dict[str, Any]:
-    """What the jobs of one pair, oldest first, say of its MD.
-
-    :return: ``done`` (steps), ``total`` (steps that the newest job is to reach), ``left`` (seconds, as its driver
-        prints them), ``per_step`` (seconds). A job that waits in a queue has said nothing: ``done`` and ``per_step``
-        are then those of the jobs before it.
-    """
-    found: dict[str, Any] = {"done": 0, "total": None, "left": None, "per_step": None}
-    for job in jobs:
-        said = _md_job(job)
-        found.update(total=said["total"], left=said["left"], done=max(found["done"], said["done"]))
-        found["per_step"] = said["per_step"] or found["per_step"]
+    query.append(orm.WorkChainNode, with_incoming="pair", edge_filters={"label": {"like": "gap%"}}, tag="gap")
+    query.append(orm.WorkChainNode, with_incoming="gap", tag="base")
+    query.append(
+        orm.CalcJobNode,
+        with_incoming="base",
+        filters={"attributes.process_state": {"!in": list(ENDED)}},
+        project=["attributes.remote_workdir"],
+        tag="job",
+    )
+    query.append(orm.Computer, with_node="job", project=["transport_type"])
+    found: dict[int, float] = {}
+    for pk, folder, transport in query.iterall():
+        text = remote_tail(folder, transport, STARTED, 64).strip()
+        try:
+            had = now - float(text)
+        except ValueError:
+            continue
+        found[pk] = found.get(pk, 0.0) + max(0.0, had)
     return found
-
-
-def _md_job(job: orm.CalcJobNode) -> dict[str, Any]:
-    found: dict[str, Any] = {"done": 0, "total": None, "left": None, "per_step": None}
-    if "parameters" in job.inputs:
-        found["total"] = job.inputs.parameters.get_dict().get("steps")
-    if "results" in job.outputs:
-        result = job.outputs.results.get_dict()
-        steps = result.get("last_step", 0) - result.get("first_step", 0)
-        if steps > 0:
-            found.update(done=result["last_step"], per_step=result["wall_seconds"] / steps)
-        return found
-    match = _LINE.findall(_log_tail(job))
-    if match:
-        done, total, left = int(match[-1][0]), int(match[-1][1]), float(match[-1][2])
-        found.update(done=done, total=total)
-        if left == left and total > done:  # not NaN
-            found.update(left=left, per_step=left / (total - done))
-    return found
-
-
-def _log_tail(job: orm.CalcJobNode) -> str:
-    """End of the driver's log while it runs, where the job's folder is on this machine; else empty."""
-    folder = job.get_remote_workdir()
-    if not folder or job.computer is None or job.computer.transport_type != "core.local":
-        return ""
-    try:
-        with open(Path(folder) / "driver.log", "rb") as handle:
-            handle.seek(0, 2)
-            handle.seek(max(0, handle.tell() - 400))
-            return handle.read().decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _measure(
-    pairs: list[dict[str, Any]], frames: dict[int, list[dict[str, Any]]], jobs: dict[int, dict[str, Any]]
-) -> _Speeds:
-    step = {}
-    for pair in pairs:
-        per_step = jobs.get(pair["pair_pk"], {}).get("per_step")
-        if per_step:
-            step[pair["mlip"]] = per_step
-    walls = [row["wall_seconds"] for rows in frames.values() for row in rows if row["wall_seconds"]]
-    return _Speeds(step, sum(walls) / len(walls) if walls else None)
-
-
-def _progress(
-    pair: dict[str, Any], frames: list[dict[str, Any]], job: dict[str, Any] | None, speeds: _Speeds
-) -> PairProgress:
-    names = (pair["interface"], pair["mlip"], pair["seed"])
-    if pair["state"] in ENDED:
-        if pair.get("verdict"):
-            return PairProgress(*names, "done" if pair["exit_code"] == 0 else "failed", _outcome(pair), 0.0)
-        return PairProgress(*names, "failed", f"failed [{pair['exit_code']}]", 0.0)
-    if frames:
-        # Batches may have made them more than ``frames_wanted``, and a short trajectory fewer: those submitted count.
-        done = sum(row["result_pk"] is not None for row in frames)
-        failed = sum(row["result_pk"] is not None and row["gap"] is None for row in frames)
-        detail = f"gaps {done}/{len(frames)}" + (f", {failed} failed" * bool(failed))
-        return PairProgress(*names, "gaps", detail, speeds.gaps(len(frames) - done, pair["molecules"]))
-    if pair["imported_from"] is not None:
-        return PairProgress(*names, "selecting", "selecting", speeds.gaps(pair["frames_wanted"], pair["molecules"]))
-    if job is None:
-        return PairProgress(*names, "building", "building", _md_left(pair, pair["md_steps"], speeds))
-    # A run that goes on beyond its first number of steps has another total.
-    total = max(pair["md_steps"], job["total"] or 0, job["done"])
-    left = _md_left(pair, total - job["done"], speeds)
-    if job["left"] is not None:
-        left = job["left"] + speeds.gaps(pair["frames_wanted"], pair["molecules"])
-    return PairProgress(*names, "MD", f"MD {100 * job['done'] / total:.0f} %" if job["done"] else "MD queued", left)
-
-
-def _md_left(pair: dict[str, Any], steps: int, speeds: _Speeds) -> float | None:
-    """Seconds for so many steps more and the gaps after them."""
-    per_step = speeds.step.get(pair["mlip"])
-    if per_step is None:
-        return None
-    return float(steps * per_step) + speeds.gaps(pair["frames_wanted"], pair["molecules"])
 
 
 def _outcome(pair: dict[str, Any]) -> str:

@@ -17,18 +17,7 @@ from . import series as dipoles
 from .cells import Cell, gather
 from .data import PAIR_COLUMNS, complete
 from .summary import Pair, distinct, failure_counts, status_counts, summarize
-
-SYMBOLS = {
-    "false metallization": "■",
-    "safe": "□",
-    "undecided": "?",
-    "metallized": "■",
-    "not metallized": "□",
-    "failed": "×",
-    "unfinished": "…",
-}
-"""A sign for each status: the page must be readable without colour."""
-OTHER = "~"
+from .text import OTHER, SYMBOLS
 
 
 def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> str:

@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 MISSING = "–"
+SYMBOLS = {
+    "false metallization": "■",
+    "safe": "□",
+    "undecided": "?",
+    "metallized": "■",
+    "not metallized": "□",
+    "failed": "×",
+    "unfinished": "…",
+}
+"""A sign for each status: page and terminal must be readable without colour."""
+OTHER = "~"
+"""Of a status of another version."""
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -57,3 +69,8 @@ def milli(value: float | None, digits: int = 2) -> str:
 def shown(value: object) -> str:
     """Anything as it is; a dash for None."""
     return MISSING if value is None else str(value)
+
+
+def printable(value: object) -> str:
+    """A text without what moves a terminal's cursor or turns its lines round: labels may be someone else's."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))

@@ -1,0 +1,152 @@
+"""How far the MD of every pair is, and how fast: from the graph, and from the driver's log while it runs."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiida import orm
+
+from .logs import MD_LOG, remote_tail
+
+_LINE = re.compile(r"step (\d+) of (\d+), (\S+) s left")
+LOG_BYTES = 400
+
+
+@dataclass
+class MdState:
+    """The MD of a pair, all its jobs together.
+
+    :param done: steps reached.
+    :param total: steps that the newest job is to reach.
+    :param left: seconds until then, as its driver prints them; None where it has not said.
+    :param per_step: seconds a step, of the newest job that says.
+    :param spent: core-seconds so far; those of a running job as far as it tells.
+    :param running: whether the newest job has begun to compute.
+    """
+
+    done: int = 0
+    total: int | None = None
+    left: float | None = None
+    per_step: float | None = None
+    spent: float = 0.0
+    running: bool = False
+
+
+def md_states(pair_pks: list[int]) -> dict[int, MdState]:
+    """The MD of every pair that has begun one. A run that goes on has several workchains, and one that was killed
+    several jobs: a job that waits in a queue has said nothing, and what those before it said counts.
+    """
+    jobs = _jobs(pair_pks)
+    results = _results(pair_pks)
+    states: dict[int, MdState] = {}
+    for pair_pk, pk, steps, folder, transport in jobs:
+        state = states.setdefault(pair_pk, MdState())
+        state.total, state.left, state.running = steps, None, False
+        if pk in results:
+            _ended(state, results[pk])
+        else:
+            _says(state, remote_tail(folder, transport, MD_LOG, LOG_BYTES))
+    return states
+
+
+def _jobs(pair_pks: list[int]) -> list[tuple[int, int, int | None, str | None, str | None]]:
+    """Pair, pk, steps, folder and transport of every MD job, oldest first."""
+    query = _md_jobs(pair_pks)
+    query.add_projection("pair", "id")
+    query.add_projection("job", ["id", "attributes.remote_workdir"])
+    query.append(orm.Computer, with_node="job", project=["transport_type"])
+    query.append(
+        orm.Dict, with_outgoing="job", edge_filters={"label": "parameters"}, project=["attributes.steps"], tag="given"
+    )
+    found = [(pair, pk, steps, folder, kind) for pair, pk, folder, kind, steps in query.iterall()]
+    return sorted(found, key=lambda entry: entry[1])
+
+
+def _results(pair_pks: list[int]) -> dict[int, dict[str, float]]:
+    """What the driver said at its end, by the pk of its job."""
+    query = _md_jobs(pair_pks)
+    query.add_projection("job", "id")
+    keys = ("first_step", "last_step", "wall_seconds", "threads")
+    query.append(
+        orm.Dict,
+        with_incoming="job",
+        edge_filters={"label": "results"},
+        project=[f"attributes.{key}" for key in keys],
+    )
+    return {pk: dict(zip(keys, (value or 0 for value in values), strict=True)) for pk, *values in query.iterall()}
+
+
+def _md_jobs(pair_pks: list[int]) -> orm.QueryBuilder:
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair")
+    query.append(orm.WorkChainNode, with_incoming="pair", edge_filters={"label": {"like": "md%"}}, tag="md")
+    query.append(orm.CalcJobNode, with_incoming="md", tag="job")
+    return query
+
+
+def _ended(state: MdState, result: dict[str, float]) -> None:
+    steps = result["last_step"] - result["first_step"]
+    if steps > 0:
+        state.done = max(state.done, int(result["last_step"]))
+        state.per_step = result["wall_seconds"] / steps
+    state.spent += result["wall_seconds"] * max(1.0, result["threads"])
+
+
+def _says(state: MdState, log: str) -> None:
+    lines = _LINE.findall(log)
+    if not lines:
+        return
+    done, total, left = int(lines[-1][0]), int(lines[-1][1]), _number(lines[-1][2])
+    state.running = True
+    reached, state.done, state.total = state.done, max(state.done, done), total
+    if left is not None and total > done:
+        state.left, state.per_step = left, left / (total - done)
+        state.spent += state.per_step * max(0, done - reached)
+
+
+def _number(text: str) -> float | None:
+    """A number; None of NaN, which the driver says before it knows, and of what is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The newest ScreenWorkChain of a campaign.
+
+    :param slots: cores that the campaign may use at once.
+    :param fingerprints: of the pairs that it runs.
+    """
+
+    pk: int
+    begun: datetime
+    active: bool
+    slots: int
+    fingerprints: tuple[str, ...]
+
+
+def submissions(campaign: str) -> list[Submission]:
+    """Every ScreenWorkChain of a campaign, oldest first."""
+    from aiida.plugins import WorkflowFactory
+
+    from ..names import ENDED
+
+    query = orm.QueryBuilder()
+    query.append(
+        WorkflowFactory("falsemetal.screen"),
+        filters={"extras.falsemetal_campaign": campaign},
+        project=["id", "ctime", "attributes.process_state", "extras.falsemetal_fingerprints"],
+        tag="screen",
+    )
+    query.append(orm.Dict, with_outgoing="screen", edge_filters={"label": "campaign"}, project=["attributes.slots"])
+    found = [
+        Submission(pk, begun, state not in ENDED, int(slots or 1), tuple(str(one) for one in prints or ()))
+        for pk, begun, state, prints, slots in query.iterall()
+    ]
+    return sorted(found, key=lambda one: one.pk)
