@@ -18,11 +18,13 @@ GUESSED = 0.5
 """Relative uncertainty of the time of a gap that was measured once, or at another interface, or not at all."""
 MD_SPREAD = 0.1
 """That of the MD's time: its speed is steady, the machine's load is not."""
-BUSY_FROM = 60.0
-"""Seconds before the share of the cores that was busy tells something."""
-LEAST_BUSY = 0.25
-BUSY_SPREAD = 0.15
-"""Relative uncertainty of that share."""
+LOAD_SPREAD = 0.15
+"""Relative uncertainty of everything: what else the machine does."""
+LATENCY = 20.0
+"""Seconds from asking for a gap to its result, its computing not counted, until one was measured. AiiDA uploads, looks
+whether the job has ended, retrieves and parses: with many jobs other jobs compute meanwhile, with few nobody does."""
+AT_ONCE = 8
+"""Gaps of a pair that are asked for at once, see :data:`..workflows.pair.GAPS_AT_ONCE`."""
 SIGMAS = 2.0
 
 
@@ -31,7 +33,7 @@ class Work:
     """What is left of a pair, in core-seconds.
 
     :param seconds: the expectation; None where nothing was measured yet.
-    :param chain: seconds that it takes with any number of cores: its MD, then a gap.
+    :param chain: seconds that it takes by itself: its MD, then its gaps, and AiiDA's part between them.
     :param variance: of ``seconds``.
     :param more: what frames would take that may still be asked for, see ``selection.most``.
     :param open_end: whether the MD may go on for its precision, which nobody knows beforehand.
@@ -61,37 +63,22 @@ class TimeLeft:
     whole: bool
 
 
-def time_left(work: Iterable[Work], slots: int, busy: float = 1.0) -> TimeLeft:
+def time_left(work: Iterable[Work], slots: int) -> TimeLeft:
     """The time left, from what every pair has left.
 
-    Cores share the work, but a pair's MD and the gaps after it follow each other.
+    Cores share the work, but a pair's MD and the gaps after it follow each other: the longer of both counts.
 
     :param slots: cores in use.
-    :param busy: share of their time in which they compute, see :func:`busy_share`.
     """
     pairs = list(work)
     known = [pair for pair in pairs if pair.seconds is not None]
-    total = sum(pair.seconds or 0.0 for pair in known)
-    cores = max(1, slots) * busy
+    cores = max(1, slots)
     chain = max((pair.chain for pair in known), default=0.0)
-    seconds = max(total / cores, chain)
-    spread = SIGMAS * math.hypot(math.sqrt(sum(pair.variance for pair in known)) / cores, BUSY_SPREAD * seconds)
+    seconds = max(sum(pair.seconds or 0.0 for pair in known) / cores, chain)
+    spread = SIGMAS * math.hypot(math.sqrt(sum(pair.variance for pair in known)) / cores, LOAD_SPREAD * seconds)
     more = sum(pair.more for pair in known) / cores
     whole = len(known) == len(pairs) and not any(pair.open_end for pair in known)
     return TimeLeft(seconds, max(0.5 * seconds, seconds - spread), seconds + spread + more, whole)
-
-
-def busy_share(spent: float, slots: int, elapsed: float) -> float:
-    """Share of the cores' time in which a campaign has computed; 1 while it is too young to tell.
-
-    The rest is AiiDA's: to upload, retrieve and parse a job takes seconds, in which its core waits.
-
-    :param spent: core-seconds of its jobs.
-    :param elapsed: seconds since it began.
-    """
-    if elapsed < BUSY_FROM or spent <= 0.0:
-        return 1.0
-    return min(1.0, max(LEAST_BUSY, spent / (max(1, slots) * elapsed)))
 
 
 @dataclass
@@ -101,11 +88,13 @@ class Speeds:
     :param step: seconds a step by (interface, MLIP).
     :param gap: core-seconds of every gap by (interface, MLIP), failed ones too.
     :param molecules: by interface, as far as known.
+    :param latency: seconds from asking for a gap to its result, its computing not counted.
     """
 
     step: dict[tuple[Any, Any], list[float]] = field(default_factory=dict)
     gap: dict[tuple[Any, Any], list[float]] = field(default_factory=dict)
     molecules: dict[Any, int] = field(default_factory=dict)
+    latency: float = LATENCY
 
     def per_step(self, interface: Any, mlip: Any) -> float | None:
         """Seconds a step: of the very cell, else of the MLIP at another interface, by the number of molecules."""
@@ -174,21 +163,33 @@ def measure(
     return speeds
 
 
-def gap_work(speeds: Speeds, interface: Any, mlip: Any, count: int, done: float, more: int, slots: int) -> Work:
-    """What ``count`` gaps take.
+def gap_work(
+    speeds: Speeds,
+    cell: tuple[Any, Any],
+    count: int,
+    slots: int,
+    done: float = 0.0,
+    waited: float = 0.0,
+    more: int = 0,
+) -> Work:
+    """What ``count`` gaps of a cell (interface, MLIP) take.
 
     :param done: core-seconds that those under way have had already.
+    :param waited: seconds since the oldest of those under way was asked for.
     :param more: frames that may be asked for beyond them.
     """
-    mean, spread, of_mean = speeds.gap_time(interface, mlip)
+    if not count:
+        return Work(more=more * speeds.gap_time(*cell)[0])
+    mean, spread, of_mean = speeds.gap_time(*cell)
     seconds = max(0.1 * count * mean, count * mean - done)
-    rounds = math.ceil(count / max(1, slots))
-    return Work(
-        seconds, seconds * rounds / count if count else 0.0, count * spread**2 + (count * of_mean) ** 2, more * mean
-    )
+    turns = sum(math.ceil(min(AT_ONCE, count - start) / max(1, slots)) for start in range(0, count, AT_ONCE))
+    chain = turns * mean + math.ceil(count / AT_ONCE) * speeds.latency
+    return Work(seconds, max(0.1 * chain, chain - waited), count * spread**2 + (count * of_mean) ** 2, more * mean)
 
 
-def md_work(steps: int, per_step: float, left: float | None, threads: int, after: Work, open_end: bool) -> Work:
+def md_work(
+    steps: int, per_step: float, left: float | None, threads: int, latency: float, after: Work, open_end: bool
+) -> Work:
     """What an MD takes, and the gaps after it.
 
     :param left: seconds that the driver itself says, where it does.
@@ -196,7 +197,7 @@ def md_work(steps: int, per_step: float, left: float | None, threads: int, after
     seconds = steps * per_step if left is None else left
     return Work(
         seconds * threads + (after.seconds or 0.0),
-        seconds + after.chain,
+        seconds + latency + after.chain,
         (MD_SPREAD * seconds * threads) ** 2 + after.variance,
         after.more,
         open_end,

@@ -23,7 +23,6 @@ class MdState:
     :param total: steps that the newest job is to reach.
     :param left: seconds until then, as its driver prints them; None where it has not said.
     :param per_step: seconds a step, of the newest job that says.
-    :param spent: core-seconds so far; those of a running job as far as it tells.
     :param running: whether the newest job has begun to compute.
     """
 
@@ -31,7 +30,6 @@ class MdState:
     total: int | None = None
     left: float | None = None
     per_step: float | None = None
-    spent: float = 0.0
     running: bool = False
 
 
@@ -69,7 +67,7 @@ def _results(pair_pks: list[int]) -> dict[int, dict[str, float]]:
     """What the driver said at its end, by the pk of its job."""
     query = _md_jobs(pair_pks)
     query.add_projection("job", "id")
-    keys = ("first_step", "last_step", "wall_seconds", "threads")
+    keys = ("first_step", "last_step", "wall_seconds")
     query.append(
         orm.Dict,
         with_incoming="job",
@@ -92,7 +90,6 @@ def _ended(state: MdState, result: dict[str, float]) -> None:
     if steps > 0:
         state.done = max(state.done, int(result["last_step"]))
         state.per_step = result["wall_seconds"] / steps
-    state.spent += result["wall_seconds"] * max(1.0, result["threads"])
 
 
 def _says(state: MdState, log: str) -> None:
@@ -101,10 +98,9 @@ def _says(state: MdState, log: str) -> None:
         return
     done, total, left = int(lines[-1][0]), int(lines[-1][1]), _number(lines[-1][2])
     state.running = True
-    reached, state.done, state.total = state.done, max(state.done, done), total
+    state.done, state.total = max(state.done, done), total
     if left is not None and total > done:
         state.left, state.per_step = left, left / (total - done)
-        state.spent += state.per_step * max(0, done - reached)
 
 
 def _number(text: str) -> float | None:
@@ -150,3 +146,30 @@ def submissions(campaign: str) -> list[Submission]:
         for pk, begun, state, prints, slots in query.iterall()
     ]
     return sorted(found, key=lambda one: one.pk)
+
+
+LATENCIES = 100
+"""Newest gaps from which the latency is measured."""
+
+
+def gap_latency(pair_pks: list[int]) -> float | None:
+    """Seconds from asking for a gap to its result, its computing not counted; None where there is no gap yet.
+
+    The smallest of the newest gaps: others have waited for a core besides.
+    """
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair")
+    query.append(
+        orm.WorkChainNode, with_incoming="pair", edge_filters={"label": {"like": "gap%"}}, tag="gap", project=["ctime"]
+    )
+    query.append(
+        orm.Dict,
+        with_incoming="gap",
+        edge_filters={"label": "result"},
+        project=["ctime", "attributes.wall_seconds"],
+        tag="result",
+    )
+    query.order_by([{"result": [{"id": {"order": "desc"}}]}])
+    query.limit(LATENCIES)
+    found = [(there - asked).total_seconds() - (wall or 0.0) for asked, there, wall in query.iterall()]
+    return max(0.0, min(found)) if found else None

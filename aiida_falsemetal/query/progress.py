@@ -10,8 +10,8 @@ from typing import Any
 from aiida import orm
 
 from ..names import ENDED
-from .estimate import Speeds, TimeLeft, Work, busy_share, gap_work, md_work, measure, time_left
-from .jobs import MdState, Submission, md_states, submissions
+from .estimate import Speeds, TimeLeft, Work, gap_work, md_work, measure, time_left
+from .jobs import MdState, Submission, gap_latency, md_states, submissions
 from .logs import remote_tail
 from .rows import frame_rows, latest_pairs, pair_rows
 
@@ -115,7 +115,6 @@ def overview(campaign: str, now: float | None = None) -> Overview:
     progress = [state.progress(pair) for pair in pairs] + state.waiting(waiting)
     active = any(one.active for one in submitted) or any(pair["state"] not in ENDED for pair in every)
     elapsed = _elapsed(submitted, every, active, now)
-    busy = busy_share(state.spent(submitted), state.slots, elapsed)
     return Overview(
         campaign,
         sorted(progress, key=lambda item: (str(item.interface), str(item.mlip), str(item.seed))),
@@ -124,7 +123,7 @@ def overview(campaign: str, now: float | None = None) -> Overview:
         active,
         state.slots,
         elapsed,
-        time_left((item.work for item in progress if not item.over), state.slots, busy),
+        time_left((item.work for item in progress if not item.over), state.slots),
     )
 
 
@@ -187,22 +186,9 @@ class _State:
         self.ranks = {pk: _ranks(given) for pk, given in (_inputs(pks, "pw_options") if pks else {}).items()}
         self.under_way = _gaps_under_way([pair["pair_pk"] for pair in pairs if pair["state"] not in ENDED], now)
         self.speeds: Speeds = measure(pairs, frames, self.jobs, self.ranks)
-
-    def spent(self, submitted: Sequence[Submission]) -> float:
-        """Core-seconds of the jobs of the pairs that the newest ScreenWorkChain has submitted."""
-        since = submitted[-1].pk if submitted else 0
-        found = 0.0
-        for pair in self.pairs:
-            pk = pair["pair_pk"]
-            if pk < since:
-                continue
-            ranks = self.ranks.get(pk, 1)
-            found += self.jobs[pk].spent if pk in self.jobs else 0.0
-            found += ranks * (sum(row["wall_seconds"] or 0.0 for row in self.frames.get(pk, [])) + self._had(pk))
-        return found
-
-    def _had(self, pk: int) -> float:
-        return self.under_way.get(pk, 0.0)
+        latency = gap_latency(pks) if pks else None
+        if latency is not None:
+            self.speeds.latency = latency
 
     def progress(self, pair: dict[str, Any]) -> PairProgress:
         """How far a pair is."""
@@ -219,7 +205,8 @@ class _State:
             # Batches may have made them more than ``frames_wanted``, and a short trajectory fewer: those that were
             # submitted count.
             over = [row for row in frames if row["result_pk"] is not None or row["exit_code"] is not None]
-            failed = sum(row["gap"] is None for row in over)
+            # Code 0 without a gap: it has ended since its result was asked for.
+            failed = sum(row["gap"] is None and row["exit_code"] != 0 for row in over)
             detail = f"gaps {len(over)}/{len(frames)}" + (f", {failed} failed" * bool(failed))
             return PairProgress(*names, "gaps", detail, self._gaps(pair, len(frames) - len(over), len(frames)), pk)
         if pair["imported_from"] is not None:
@@ -250,10 +237,10 @@ class _State:
 
     def _gaps(self, pair: dict[str, Any], count: int, chosen: int = 0) -> Work:
         pk = pair["pair_pk"]
-        most = self.asked.get(pk, {}).get("most") or 0
-        more = max(0, most - max(chosen, count))
-        done = self._had(pk) * self.ranks.get(pk, 1)
-        return gap_work(self.speeds, pair["interface"], pair["mlip"], count, done, more, self.slots)
+        more = max(0, (self.asked.get(pk, {}).get("most") or 0) - max(chosen, count))
+        under_way = self.under_way.get(pk, UnderWay()) if chosen else UnderWay()
+        done = under_way.computed * self.ranks.get(pk, 1)
+        return gap_work(self.speeds, (pair["interface"], pair["mlip"]), count, self.slots, done, under_way.waited, more)
 
     def _md(self, pair: dict[str, Any], steps: int, left: float | None) -> Work:
         per_step = self.speeds.per_step(pair["interface"], pair["mlip"])
@@ -262,7 +249,8 @@ class _State:
         given = self.md.get(pair["pair_pk"], {})
         after = self._gaps(pair, pair["frames_wanted"])
         open_end = given.get("precision") is not None
-        return md_work(steps, per_step or 0.0, left, int(given.get("threads") or 1), after, open_end)
+        threads = int(given.get("threads") or 1)
+        return md_work(steps, per_step or 0.0, left, threads, self.speeds.latency, after, open_end)
 
 
 def _ranks(options: dict[str, Any]) -> int:
@@ -270,30 +258,48 @@ def _ranks(options: dict[str, Any]) -> int:
     return int(resources.get("num_machines", 1)) * int(resources.get("num_mpiprocs_per_machine", 1))
 
 
-def _gaps_under_way(pair_pks: list[int], now: float) -> dict[int, float]:
-    """Seconds that the pw.x runs under way have had already, by pair, where their folders are on this machine."""
+@dataclass
+class UnderWay:
+    """Gaps of a pair that have been asked for and are not there.
+
+    :param waited: seconds since the oldest of them was asked for.
+    :param computed: seconds that their runs of pw.x have had, where their folders are on this machine.
+    """
+
+    waited: float = 0.0
+    computed: float = 0.0
+
+
+def _gaps_under_way(pair_pks: list[int], now: float) -> dict[int, UnderWay]:
+    """Gaps under way, by pair."""
     if not pair_pks:
         return {}
+    active = {"attributes.process_state": {"!in": list(ENDED)}}
     query = orm.QueryBuilder()
     query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair", project=["id"])
-    query.append(orm.WorkChainNode, with_incoming="pair", edge_filters={"label": {"like": "gap%"}}, tag="gap")
+    query.append(
+        orm.WorkChainNode,
+        with_incoming="pair",
+        edge_filters={"label": {"like": "gap%"}},
+        filters=active,
+        project=["ctime"],
+        tag="gap",
+    )
+    found: dict[int, UnderWay] = {}
+    for pk, asked in query.iterall():
+        entry = found.setdefault(pk, UnderWay())
+        entry.waited = max(entry.waited, now - asked.timestamp())
     query.append(orm.WorkChainNode, with_incoming="gap", tag="base")
     query.append(
-        orm.CalcJobNode,
-        with_incoming="base",
-        filters={"attributes.process_state": {"!in": list(ENDED)}},
-        project=["attributes.remote_workdir"],
-        tag="job",
+        orm.CalcJobNode, with_incoming="base", filters=active, project=["attributes.remote_workdir"], tag="job"
     )
     query.append(orm.Computer, with_node="job", project=["transport_type"])
-    found: dict[int, float] = {}
-    for pk, folder, transport in query.iterall():
-        text = remote_tail(folder, transport, STARTED, 64).strip()
+    for pk, _, folder, transport in query.iterall():
         try:
-            had = now - float(text)
+            had = now - float(remote_tail(folder, transport, STARTED, 64).strip())
         except ValueError:
             continue
-        found[pk] = found.get(pk, 0.0) + max(0.0, had)
+        found[pk].computed += max(0.0, had)
     return found
 
 

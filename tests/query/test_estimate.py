@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from aiida_falsemetal.query.estimate import Speeds, Work, busy_share, gap_work, md_work, time_left
+from aiida_falsemetal.query.estimate import Speeds, Work, gap_work, md_work, time_left
 
 
 def speeds() -> Speeds:
-    found = Speeds()
+    found = Speeds(latency=5.0)
     found.molecules.update(small=8, large=16)
     found.gap[("small", "safe")] = [10.0, 12.0]
     found.gap[("small", "metallic")] = [50.0, 54.0]
@@ -37,8 +37,6 @@ def test_a_larger_interface_takes_longer_before_it_was_measured() -> None:
 def test_cores_share_the_work_but_a_chain_has_its_own_length() -> None:
     assert time_left([Work(100.0), Work(100.0)], 2).seconds == pytest.approx(100.0)
     assert time_left([Work(100.0, chain=90.0)], 4).seconds == pytest.approx(90.0)
-    # Cores that wait for AiiDA half of their time take twice as long.
-    assert time_left([Work(100.0), Work(100.0)], 2, busy=0.5).seconds == pytest.approx(200.0)
 
 
 def test_what_is_not_known_makes_it_a_lower_bound() -> None:
@@ -48,33 +46,40 @@ def test_what_is_not_known_makes_it_a_lower_bound() -> None:
     assert time_left([], 2).seconds == 0.0
 
 
+SAFE, NEW = ("small", "safe"), ("small", "new")
+
+
 def test_the_range_holds_the_estimate_and_frames_that_may_be_added() -> None:
     found = speeds()
-    plain = time_left([gap_work(found, "small", "safe", 4, 0.0, 0, 2)], 2)
-    assert plain.seconds == pytest.approx(22.0) and plain.low < plain.seconds < plain.high
-    more = time_left([gap_work(found, "small", "safe", 4, 0.0, 6, 2)], 2)
+    # Two turns of 11 s on two cores, and once what AiiDA takes.
+    plain = time_left([gap_work(found, SAFE, 4, 2)], 2)
+    assert plain.seconds == pytest.approx(27.0) and plain.low < plain.seconds < plain.high
+    more = time_left([gap_work(found, SAFE, 4, 2, more=6)], 2)
     assert more.high == pytest.approx(plain.high + 6 * 11.0 / 2)
     # Spread of single gaps and of their mean.
-    unsure = time_left([gap_work(found, "small", "new", 4, 0.0, 0, 2)], 2)
+    unsure = time_left([gap_work(found, NEW, 4, 2)], 2)
     assert (unsure.high - unsure.low) / unsure.seconds > (plain.high - plain.low) / plain.seconds
+
+
+def test_gaps_that_have_to_wait_for_others_of_their_pair() -> None:
+    """Eight at once: the ninth is asked for when they are there."""
+    found = speeds()
+    assert gap_work(found, SAFE, 8, 4).chain == pytest.approx(2 * 11.0 + 5.0)
+    assert gap_work(found, SAFE, 9, 4).chain == pytest.approx(3 * 11.0 + 10.0)
+    assert gap_work(found, SAFE, 0, 4).seconds == gap_work(found, SAFE, 0, 4).chain == 0.0
 
 
 def test_a_gap_under_way_is_not_counted_twice() -> None:
     found = speeds()
-    assert gap_work(found, "small", "safe", 2, 8.0, 0, 2).seconds == pytest.approx(14.0)
-    assert gap_work(found, "small", "safe", 2, 500.0, 0, 2).seconds == pytest.approx(2.2)
+    work = gap_work(found, SAFE, 2, 2, done=8.0, waited=10.0)
+    assert (work.seconds, work.chain) == (pytest.approx(14.0), pytest.approx(6.0))
+    work = gap_work(found, SAFE, 2, 2, done=500.0, waited=500.0)
+    assert (work.seconds, work.chain) == (pytest.approx(2.2), pytest.approx(1.6))
 
 
 def test_md_takes_what_its_driver_says_and_its_threads() -> None:
-    after = gap_work(speeds(), "small", "safe", 2, 0.0, 0, 2)
-    work = md_work(1000, 0.01, None, 1, after, False)
-    assert (work.seconds, work.chain) == (pytest.approx(32.0), pytest.approx(21.0))
-    work = md_work(1000, 0.01, 30.0, 2, after, True)
-    assert (work.seconds, work.chain, work.open_end) == (pytest.approx(82.0), pytest.approx(41.0), True)
-
-
-@pytest.mark.parametrize(
-    ("spent", "elapsed", "share"), [(0.0, 500.0, 1.0), (20.0, 30.0, 1.0), (100.0, 100.0, 0.5), (1.0, 1e4, 0.25)]
-)
-def test_share_of_the_cores_that_is_busy(spent: float, elapsed: float, share: float) -> None:
-    assert busy_share(spent, 2, elapsed) == share
+    after = gap_work(speeds(), SAFE, 2, 2)
+    work = md_work(1000, 0.01, None, 1, 5.0, after, False)
+    assert (work.seconds, work.chain) == (pytest.approx(32.0), pytest.approx(10.0 + 5.0 + 16.0))
+    work = md_work(1000, 0.01, 30.0, 2, 5.0, after, True)
+    assert (work.seconds, work.chain, work.open_end) == (pytest.approx(82.0), pytest.approx(51.0), True)
