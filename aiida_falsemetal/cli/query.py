@@ -168,12 +168,13 @@ def show_results(campaign: str, folder: Path) -> None:
 
     :raises click.ClickException: if the profile has no such campaign.
     """
-    from ..report.table import failed_pairs, results_table
+    from ..report.table import failed_pairs, results_view
 
     rows, pairs = current_rows(campaign)
     cells, laws = concluded(campaign)
     page = write_report(campaign, folder, rows, pairs, cells, laws)
-    wide_console().print(results_table(rows, pairs, cells))
+    console = wide_console()
+    console.print(results_view(rows, pairs, cells, console))
     for sentence in failed_pairs(rows, pairs):
         click.echo(sentence)
     click.echo(f"report: {page}")

@@ -12,7 +12,7 @@ from rich.console import Console
 from aiida_falsemetal.physics.selection import select_frames
 from aiida_falsemetal.report.cells import gather
 from aiida_falsemetal.report.summary import failure_counts, mean_gap, status_counts, summarize
-from aiida_falsemetal.report.table import failed_pairs, results_table
+from aiida_falsemetal.report.table import failed_pairs, results_table, results_view
 
 from .conftest import NOT_CONVERGED, Campaign, as_older_version
 
@@ -126,6 +126,20 @@ def test_table_has_a_row_a_cell(campaign: Campaign) -> None:
 
 def test_nothing_is_below_the_table(campaign: Campaign) -> None:
     assert printed(campaign).rstrip().splitlines()[-1].startswith("└")
+
+
+@pytest.mark.parametrize("width", [200, 100, 60])
+def test_results_are_readable_at_any_width(campaign: Campaign, width: int) -> None:
+    """No word is cut: where the table does not fit, its rows are paragraphs."""
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(results_view(campaign.rows, campaign.pairs, campaign.cells, console))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(len(line) <= width for line in text.splitlines())
+    assert text.count("mace-sr-4.5: false metallization") == 2
+    shown = " ".join(text.split())
+    for cell in campaign.cells:
+        assert " ".join(cell["reason"].split()) in shown
+    assert ("│" in text) == (width == 200)
 
 
 def test_pairs_that_failed_have_a_line_each(campaign: Campaign) -> None:
