@@ -8,6 +8,7 @@ from aiida import orm
 from aiida.manage import get_manager
 
 from .lineage import PW
+from .logs import STDERR, informative, job_texts
 
 MD_JOB = "aiida.calculations:falsemetal.md"
 AGAIN = "falsemetal screen FILE"
@@ -53,10 +54,8 @@ def _of_job(verdi: str, job: orm.CalcJobNode) -> list[Command]:
     if "retrieved" not in job.outputs:
         return [Command(f"{verdi} calcjob gotocomputer {job.pk}", "its folder: nothing was retrieved from it")]
     found = [Command(f"{verdi} calcjob outputcat {job.pk}", "its whole output")]
-    stderr = "_scheduler-stderr.txt"
-    names = job.outputs.retrieved.base.repository.list_object_names()
-    if stderr in names and job.outputs.retrieved.base.repository.get_object_size(stderr):
-        found.append(Command(f"{verdi} calcjob outputcat {job.pk} {stderr}", "what it wrote to stderr"))
+    if informative(job_texts(job).get(STDERR, "")):
+        found.append(Command(f"{verdi} calcjob outputcat {job.pk} {STDERR}", "what it wrote to stderr"))
     return found
 
 

@@ -13,6 +13,8 @@ from .logs import MD_LOG, remote_tail
 
 _LINE = re.compile(r"step (\d+) of (\d+), (\S+) s left")
 LOG_BYTES = 400
+LEAST_SHARE = 0.02
+"""Share of its steps that a run must have made to tell how fast the MLIP is."""
 
 
 @dataclass
@@ -87,8 +89,9 @@ def _md_jobs(pair_pks: list[int]) -> orm.QueryBuilder:
 
 def _ended(state: MdState, result: dict[str, float]) -> None:
     steps = result["last_step"] - result["first_step"]
-    if steps > 0:
-        state.done = max(state.done, int(result["last_step"]))
+    state.done = max(state.done, int(result["last_step"]))
+    # The wall time has the relaxation in it, which is most of a run that ended after a few steps.
+    if steps > 0 and steps >= LEAST_SHARE * (state.total or 0):
         state.per_step = result["wall_seconds"] / steps
 
 

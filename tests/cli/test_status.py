@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from aiida import orm
@@ -12,12 +15,17 @@ from plumpy.process_states import ProcessState
 
 from aiida_falsemetal.archive.mount import mounted
 from aiida_falsemetal.archive.write import write_archive
-from aiida_falsemetal.cli import status as module
 from aiida_falsemetal.cli.archive import DEMO
 from aiida_falsemetal.cli.main import main
 from tests.archive.test_archive import end
 from tests.query.test_failures import failed_frame, failed_md
 from tests.query.test_rows import Graph, graph  # noqa: F401  (a fixture)
+
+from .conftest import Home
+
+PAGE = (Path(__file__).parents[2] / "docs" / "status.md").read_text()
+SHELL = re.findall(r"^    (falsemetal status.*)$", PAGE, re.MULTILINE)
+PYTHON = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 KEYS = [
     *("campaign", "interface", "mlip", "seed", "pair_pk", "stage", "detail", "core_seconds_left", "more_ps"),
@@ -99,15 +107,14 @@ def test_refusals(arguments: tuple[str, ...], said: str, aiida_profile: object) 
     assert said in found.stderr and not found.stdout
 
 
-def test_a_profile_without_campaigns(monkeypatch: pytest.MonkeyPatch, aiida_profile: object) -> None:
-    from aiida_falsemetal.query import progress
+def test_a_profile_without_campaigns(home: Home) -> None:
+    assert "no campaign in this profile yet; `falsemetal screen FILE`" in home.good("status")
+    assert json.loads(home.good("status", "--format", "json")) == []
+    refused = home.run("status", "none")
+    assert refused.returncode == 1 and "no campaign 'none'" in refused.stderr
 
-    monkeypatch.setattr(progress, "campaign_names", lambda: [])
-    assert "no campaign in this profile yet" in run().stdout
-    assert json.loads(run("--format", "json").stdout) == []
 
-
-def test_an_archive_is_only_read(graph: Graph, tmp_path: object) -> None:  # noqa: F811
+def test_an_archive_is_only_read(graph: Graph, tmp_path: Path) -> None:  # noqa: F811
     """What failed is said, and no command that would not work there."""
     first = orm.Int(0).store().pk
     pair = graph.pair(verdict=orm.Dict({"verdict": "undecided"}))
@@ -115,7 +122,7 @@ def test_an_archive_is_only_read(graph: Graph, tmp_path: object) -> None:  # noq
     group, _ = orm.Group.collection.get_or_create(label=f"falsemetal/{graph.campaign}")
     group.add_nodes([pair])
     end(first)
-    path = tmp_path / "a.aiida"  # type: ignore[operator]
+    path = tmp_path / "a.aiida"
     write_archive(graph.campaign, group.label, path, True)
     with mounted(path):
         printed = run(graph.campaign).stdout
@@ -123,11 +130,13 @@ def test_an_archive_is_only_read(graph: Graph, tmp_path: object) -> None:  # noq
     assert "verdi archive import" in printed and "outputcat" not in printed
 
 
-def test_the_demo_is_shown() -> None:
-    found = CliRunner().invoke(main, ["open", str(DEMO), "--", "status", "--watch"], env={"COLUMNS": "100"})
-    assert found.exit_code == 0, found.output
-    assert "4 of 4 pairs done" in found.stdout
-
-
-def test_the_default_number_of_failures_is_small() -> None:
-    assert 0 < module.FAILURES <= 5
+def test_every_example_of_the_page_works() -> None:
+    """On the campaign that comes with the package, mounted read-only."""
+    with mounted(DEMO):
+        for line in SHELL:
+            assert run(*shlex.split(line)[2:]).stdout, line
+        for script in PYTHON:
+            exec(script, {})
+        printed = run("quickstart").stdout
+    assert len(SHELL) > 5 and len(PYTHON) == 1
+    assert "4 of 4 pairs done" in printed and "■ false metallization" in printed and "□ safe" in printed
