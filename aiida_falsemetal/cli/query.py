@@ -168,7 +168,10 @@ def show_results(campaign: str, folder: Path) -> None:
 
     :raises click.ClickException: if the profile has no such campaign.
     """
+    from rich.text import Text
+
     from ..report.table import failed_pairs, results_view
+    from ..report.text import printable
 
     rows, pairs = current_rows(campaign)
     cells, laws = concluded(campaign)
@@ -176,7 +179,8 @@ def show_results(campaign: str, folder: Path) -> None:
     console = wide_console()
     console.print(results_view(rows, pairs, cells, console))
     for sentence in failed_pairs(rows, pairs):
-        click.echo(sentence)
+        # A log keeps a sentence on its line; a terminal would break it inside of a word.
+        console.print(Text(printable(sentence)), soft_wrap=not console.is_terminal)
     click.echo(f"report: {page}")
 
 

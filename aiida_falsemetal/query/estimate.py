@@ -36,7 +36,7 @@ class Work:
     :param chain: seconds that it takes by itself: its MD, then its gaps, and AiiDA's part between them.
     :param variance: of ``seconds``.
     :param more: what frames would take that may still be asked for, see ``selection.most``.
-    :param open_end: whether the MD may go on for its precision, which nobody knows beforehand.
+    :param open_end: whether it may take any time: the MD may go on for its precision, or no gap was measured yet.
     """
 
     seconds: float | None = 0.0
@@ -53,8 +53,8 @@ class TimeLeft:
     :param seconds: the expectation, of what is known.
     :param low: and
     :param high: what it will lie between, about 95 times in 100, if the machine's load stays as it is.
-    :param whole: False where something is left out that may take any time: a pair whose speed was not measured, or an
-        MD that may go on. ``seconds`` is then a lower bound.
+    :param whole: False where something may take any time: a pair whose speed or whose gap was not measured, or an MD
+        that may go on. ``seconds`` is then a lower bound.
     """
 
     seconds: float
@@ -108,6 +108,11 @@ class Speeds:
             for value in values
         ]
         return fmean(others) if others else None
+
+    @property
+    def gap_known(self) -> bool:
+        """Whether a gap was measured, wherever."""
+        return any(self.gap.values())
 
     def gap_time(self, interface: Any, mlip: Any) -> tuple[float, float, float]:
         """Core-seconds of a gap, their standard deviation, and that of the mean.
@@ -200,5 +205,5 @@ def md_work(
         seconds + latency + after.chain,
         (MD_SPREAD * seconds * threads) ** 2 + after.variance,
         after.more,
-        open_end,
+        open_end or after.open_end,
     )

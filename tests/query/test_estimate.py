@@ -83,3 +83,10 @@ def test_md_takes_what_its_driver_says_and_its_threads() -> None:
     assert (work.seconds, work.chain) == (pytest.approx(32.0), pytest.approx(10.0 + 5.0 + 16.0))
     work = md_work(1000, 0.01, 30.0, 2, 5.0, after, True)
     assert (work.seconds, work.chain, work.open_end) == (pytest.approx(82.0), pytest.approx(51.0), True)
+
+
+def test_before_the_first_gap_a_guess_is_a_lower_bound() -> None:
+    found = Speeds()
+    assert not time_left([gap_work(found, SAFE, 2, 2)], 2).whole
+    assert not time_left([md_work(10, 1.0, None, 1, 5.0, gap_work(found, SAFE, 2, 2), False)], 2).whole
+    assert time_left([gap_work(speeds(), ("large", "other"), 2, 2)], 2).whole
