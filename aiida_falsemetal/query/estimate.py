@@ -189,7 +189,8 @@ def gap_work(
     seconds = max(0.1 * count * mean, count * mean - done)
     turns = sum(math.ceil(min(AT_ONCE, count - start) / max(1, slots)) for start in range(0, count, AT_ONCE))
     chain = turns * mean + math.ceil(count / AT_ONCE) * speeds.latency
-    return Work(seconds, max(0.1 * chain, chain - waited), count * spread**2 + (count * of_mean) ** 2, more * mean)
+    variance = count * spread**2 + (count * of_mean) ** 2
+    return Work(seconds, max(0.1 * chain, chain - waited), variance, more * mean, not speeds.gap_known)
 
 
 def md_work(
