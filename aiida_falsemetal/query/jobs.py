@@ -1,4 +1,4 @@
-"""How far the MD of every pair is, and how fast: from the graph, and from the driver's log while it runs."""
+"""How far jobs are and how fast: from the graph, and from their folders on this machine while they run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiida import orm
+from aiida.plugins import WorkflowFactory
 
+from ..names import ENDED
 from .logs import MD_LOG, remote_tail
 
 _LINE = re.compile(r"step (\d+) of (\d+), (\S+) s left")
 LOG_BYTES = 400
 LEAST_SHARE = 0.02
 """Share of its steps that a run must have made to tell how fast the MLIP is."""
+
+STARTED = "falsemetal-started"
+"""A file that a job writes when it has its cores, see :mod:`..workflows.slots`."""
 
 
 @dataclass
@@ -132,10 +137,6 @@ class Submission:
 
 def submissions(campaign: str) -> list[Submission]:
     """Every ScreenWorkChain of a campaign, oldest first."""
-    from aiida.plugins import WorkflowFactory
-
-    from ..names import ENDED
-
     query = orm.QueryBuilder()
     query.append(
         WorkflowFactory("falsemetal.screen"),
@@ -176,3 +177,48 @@ def gap_latency(pair_pks: list[int]) -> float | None:
     query.limit(LATENCIES)
     found = [(there - asked).total_seconds() - (wall or 0.0) for asked, there, wall in query.iterall()]
     return max(0.0, min(found)) if found else None
+
+
+@dataclass
+class UnderWay:
+    """Gaps of a pair that have been asked for and are not there.
+
+    :param waited: seconds since the oldest of them was asked for.
+    :param computed: seconds that their runs of pw.x have had, where their folders are on this machine.
+    """
+
+    waited: float = 0.0
+    computed: float = 0.0
+
+
+def gaps_under_way(pair_pks: list[int], now: float) -> dict[int, UnderWay]:
+    """Gaps under way, by pair."""
+    if not pair_pks:
+        return {}
+    active = {"attributes.process_state": {"!in": list(ENDED)}}
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair", project=["id"])
+    query.append(
+        orm.WorkChainNode,
+        with_incoming="pair",
+        edge_filters={"label": {"like": "gap%"}},
+        filters=active,
+        project=["ctime"],
+        tag="gap",
+    )
+    found: dict[int, UnderWay] = {}
+    for pk, asked in query.iterall():
+        entry = found.setdefault(pk, UnderWay())
+        entry.waited = max(entry.waited, now - asked.timestamp())
+    query.append(orm.WorkChainNode, with_incoming="gap", tag="base")
+    query.append(
+        orm.CalcJobNode, with_incoming="base", filters=active, project=["attributes.remote_workdir"], tag="job"
+    )
+    query.append(orm.Computer, with_node="job", project=["transport_type"])
+    for pk, _, folder, transport in query.iterall():
+        try:
+            had = now - float(remote_tail(folder, transport, STARTED, 64).strip())
+        except ValueError:
+            continue
+        found[pk].computed += max(0.0, had)
+    return found

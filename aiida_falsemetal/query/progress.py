@@ -11,12 +11,8 @@ from aiida import orm
 
 from ..names import ENDED
 from .estimate import Speeds, TimeLeft, Work, gap_work, md_work, measure, time_left
-from .jobs import MdState, Submission, gap_latency, md_states, submissions
-from .logs import remote_tail
+from .jobs import MdState, Submission, UnderWay, gap_latency, gaps_under_way, md_states, submissions
 from .rows import frame_rows, latest_pairs, pair_rows
-
-STARTED = "falsemetal-started"
-"""A file that a job writes when it has its cores, see :mod:`..workflows.slots`."""
 
 
 @dataclass
@@ -184,7 +180,7 @@ class _State:
         self.asked = _inputs(pks, "selection") if pks else {}
         self.md = _inputs(pks, "md") if pks else {}
         self.ranks = {pk: _ranks(given) for pk, given in (_inputs(pks, "pw_options") if pks else {}).items()}
-        self.under_way = _gaps_under_way([pair["pair_pk"] for pair in pairs if pair["state"] not in ENDED], now)
+        self.under_way = gaps_under_way([pair["pair_pk"] for pair in pairs if pair["state"] not in ENDED], now)
         self.speeds: Speeds = measure(pairs, frames, self.jobs, self.ranks)
         latency = gap_latency(pks) if pks else None
         if latency is not None:
@@ -256,51 +252,6 @@ class _State:
 def _ranks(options: dict[str, Any]) -> int:
     resources = options.get("resources") or {}
     return int(resources.get("num_machines", 1)) * int(resources.get("num_mpiprocs_per_machine", 1))
-
-
-@dataclass
-class UnderWay:
-    """Gaps of a pair that have been asked for and are not there.
-
-    :param waited: seconds since the oldest of them was asked for.
-    :param computed: seconds that their runs of pw.x have had, where their folders are on this machine.
-    """
-
-    waited: float = 0.0
-    computed: float = 0.0
-
-
-def _gaps_under_way(pair_pks: list[int], now: float) -> dict[int, UnderWay]:
-    """Gaps under way, by pair."""
-    if not pair_pks:
-        return {}
-    active = {"attributes.process_state": {"!in": list(ENDED)}}
-    query = orm.QueryBuilder()
-    query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair", project=["id"])
-    query.append(
-        orm.WorkChainNode,
-        with_incoming="pair",
-        edge_filters={"label": {"like": "gap%"}},
-        filters=active,
-        project=["ctime"],
-        tag="gap",
-    )
-    found: dict[int, UnderWay] = {}
-    for pk, asked in query.iterall():
-        entry = found.setdefault(pk, UnderWay())
-        entry.waited = max(entry.waited, now - asked.timestamp())
-    query.append(orm.WorkChainNode, with_incoming="gap", tag="base")
-    query.append(
-        orm.CalcJobNode, with_incoming="base", filters=active, project=["attributes.remote_workdir"], tag="job"
-    )
-    query.append(orm.Computer, with_node="job", project=["transport_type"])
-    for pk, _, folder, transport in query.iterall():
-        try:
-            had = now - float(remote_tail(folder, transport, STARTED, 64).strip())
-        except ValueError:
-            continue
-        found[pk].computed += max(0.0, had)
-    return found
 
 
 def _outcome(pair: dict[str, Any]) -> str:
