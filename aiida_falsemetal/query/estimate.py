@@ -52,7 +52,8 @@ class TimeLeft:
 
     :param seconds: the expectation, of what is known.
     :param low: and
-    :param high: what it will lie between, about 95 times in 100, if the machine's load stays as it is.
+    :param high: two standard deviations of what is known to scatter. A machine whose load changes leaves it more often
+        than that: 7 of 26 estimates did, see docs/status.md.
     :param whole: False where something may take any time: a pair whose speed or whose gap was not measured, or an MD
         that may go on. ``seconds`` is then a lower bound.
     """
