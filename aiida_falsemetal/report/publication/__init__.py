@@ -1,0 +1,7 @@
+"""Figures for a paper, and the numbers behind them. Rows come in, bytes go out."""
+
+from __future__ import annotations
+
+from .collect import CHOICES, FOLDER, MOST, Choice, Published, publish
+
+__all__ = ["CHOICES", "FOLDER", "MOST", "Choice", "Published", "publish"]

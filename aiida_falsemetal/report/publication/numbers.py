@@ -1,0 +1,152 @@
+"""The numbers behind a figure: what is drawn, and what is written as CSV and JSON. A figure is drawn from them alone."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..data import plain
+
+LONGEST = 120
+"""Characters of a file's name without its ending; many file systems end at 255 bytes."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A quantity.
+
+    :param name: key in the JSON.
+    :param unit: empty where it has none.
+    :param meaning: a phrase, with the sign's convention where there is one.
+    """
+
+    name: str
+    unit: str = ""
+    meaning: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Heading in the CSV: ``gap (eV)``."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+@dataclass(frozen=True)
+class Part:
+    """One group of what a figure shows, such as its frames or a curve.
+
+    :param values: a list for each column that the part has, all of one length.
+    """
+
+    name: str
+    meaning: str
+    values: dict[str, list[Any]]
+
+    def __post_init__(self) -> None:
+        """Check that the columns belong together.
+
+        :raises ValueError: if their lengths differ.
+        """
+        if len({len(values) for values in self.values.values()}) > 1:
+            raise ValueError(f"columns of {self.name!r} differ in length.")
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values()), ()))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """All numbers of one figure.
+
+    :param kind: ``verdicts``, ``gaps``, ``dipoles``, ``energies`` or ``layers``.
+    :param key: what it is of: nothing, an interface, the pk of a pair or of a GapWorkChain.
+    :param labels: of what it is of, for the file's name.
+    :param caption: what the figure shows, with the meaning of its marks.
+    :param parameters: numbers that belong to the whole figure: (value, unit).
+    """
+
+    kind: str
+    key: Any
+    labels: tuple[Any, ...]
+    caption: str
+    columns: tuple[Column, ...]
+    parts: tuple[Part, ...]
+    parameters: dict[str, tuple[Any, str]] = field(default_factory=dict)
+
+    def part(self, name: str) -> Part:
+        """The part of that name, an empty one where the figure has none."""
+        return next((part for part in self.parts if part.name == name), Part(name, "", {}))
+
+    def parameter(self, name: str) -> Any:
+        """A parameter's value, None where there is none."""
+        return self.parameters.get(name, (None, ""))[0]
+
+
+def part_of(name: str, meaning: str, rows: Iterable[dict[str, Any]], keys: Sequence[str]) -> Part:
+    """A part from rows, a key that a row lacks being None."""
+    found = list(rows)
+    return Part(name, meaning, {key: [plain(row.get(key)) for row in found] for key in keys})
+
+
+def document(numbers: Numbers) -> dict[str, Any]:
+    """What the JSON file holds; strict JSON, with null for what is not known."""
+    return {
+        "figure": numbers.kind,
+        "of": [plain(label) for label in numbers.labels],
+        "caption": numbers.caption,
+        "columns": [{"name": c.name, "unit": c.unit, "meaning": c.meaning} for c in numbers.columns],
+        "parameters": {name: {"value": plain(v), "unit": unit} for name, (v, unit) in numbers.parameters.items()},
+        "parts": [
+            {"name": part.name, "meaning": part.meaning, "values": plain(part.values)} for part in numbers.parts
+        ],
+    }
+
+
+def json_text(numbers: Numbers) -> str:
+    """The JSON file. Without indentation: a time series has thousands of numbers."""
+    return json.dumps(document(numbers), allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def csv_text(numbers: Numbers) -> str:
+    """The CSV file: one line a row, the first column naming the part; units are in the heading.
+
+    A column that a part does not have, and what is not known, is an empty cell.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["part", *(column.heading for column in numbers.columns)])
+    for part in numbers.parts:
+        columns = [part.values.get(column.name) for column in numbers.columns]
+        for index in range(len(part)):
+            writer.writerow([part.name, *(_cell(values, index) for values in columns)])
+    return buffer.getvalue()
+
+
+def _cell(values: list[Any] | None, index: int) -> Any:
+    value = "" if values is None else plain(values[index])
+    return "" if value is None else value
+
+
+def stems(figures: Sequence[Numbers]) -> list[str]:
+    """A file name without ending for each figure, all different, also where case does not count.
+
+    Letters, digits, ``.``, ``_`` and ``-`` are kept. Where anything else stood, or a name is long or taken, a hash of
+    the labels follows; so a name never leaves the folder, and depends on nothing but the labels and their order.
+    """
+    taken: set[str] = set()
+    found = []
+    for figure in figures:
+        stem = "_".join([figure.kind, *map(str, figure.labels)])
+        safe = _UNSAFE.sub("-", stem)
+        if safe != stem or len(safe) > LONGEST or safe.casefold() in taken:
+            told = json.dumps([figure.kind, *map(str, figure.labels), str(figure.key)])
+            safe = f"{safe[: LONGEST - 9]}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        taken.add(safe.casefold())
+        found.append(safe)
+    return found
