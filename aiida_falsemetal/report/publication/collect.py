@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Choice = Literal["all", "none", "auto"]
 CHOICES: tuple[str, ...] = get_args(Choice)
-MOST = 24
-"""Pairs, and frames with layers, up to which ``auto`` draws a figure of each."""
+MOST = 12
+"""Pairs, and frames with layers, up to which ``auto`` draws figures of each: a figure takes half a second."""
 FOLDER = "figures"
 """Beside the page."""
 

@@ -79,7 +79,7 @@ def dipole_numbers(pair: Pair, series: dict[str, Any] | None) -> Numbers | None:
 
 def draw_dipoles(numbers: Numbers, look: Look) -> Figure:
     """Series and histogram side by side, with one axis of M_z/A."""
-    figure = new_figure(2.15)
+    figure = new_figure(2.3)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2.1, 1.0))
     _draw_series(left, numbers, look)
     _draw_histogram(right, numbers, look)
@@ -94,7 +94,9 @@ def draw_dipoles(numbers: Numbers, look: Look) -> Figure:
     right.set_xlabel("density (Å/e)")
     right.set_xlim(left=0.0)
     right.locator_params(axis="x", nbins=3)
-    legend_below(figure, left, 4)
+    if numbers.part("expected").values:
+        left.plot([], [], color=INK, lw=1.1, label="full electrostatics")
+    legend_below(figure, left, 3)
     return figure
 
 
@@ -128,7 +130,4 @@ def _draw_histogram(axes: Axes, numbers: Numbers, look: Look) -> None:
     curve = numbers.part("expected").values
     if curve:
         axes.plot(curve["density"], 1e3 * np.array(curve["Mz_per_area"]), color=INK, lw=1.1)
-        axes.annotate(
-            "expected", (0.97, 0.03), xycoords="axes fraction", ha="right", va="bottom", fontsize=7, color=INK
-        ).set_visible(False)
     axes.axhline(0.0, color=SOFT, lw=0.4)

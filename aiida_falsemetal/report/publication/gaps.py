@@ -74,17 +74,17 @@ def gap_numbers(interface: Any, rows: Sequence[dict[str, Any]], law: dict[str, A
 
 
 def _law_parts(law: dict[str, Any], far: float) -> list[Part]:
-    """The law's line where it is open, with the predictive interval where there is one."""
+    """The law's line down to where it is closed, and its predictive interval where there is one."""
+    end = min(far, law["intercept"] / law["slope"]) if law["slope"] > 0.0 else far
+    line = {"expected_drop": [0.0, end], "gap": [law["intercept"], law["intercept"] - law["slope"] * end]}
+    parts = [Part("law", "calibrated on this interface's frames", line)]
     predicted = law.get("predicted")
     if predicted:
-        known = [i for i, drop in enumerate(predicted["drop"]) if drop <= far]
-        drop = [float(predicted["drop"][i]) for i in known]
-        low, high = ([predicted[end][i] for i in known] for end in ("low", "high"))
-    else:
-        drop, low, high = np.linspace(0.0, far, 41).tolist(), [None] * 41, [None] * 41
-    gap = [max(0.0, law["intercept"] - law["slope"] * value) for value in drop]
-    values = {"expected_drop": drop, "gap": gap, "gap_low": low, "gap_high": high}
-    return [Part("law", "calibrated on this interface's frames; the gap is not below zero", values)]
+        known = [index for index, drop in enumerate(predicted["drop"]) if drop <= far]
+        keys = {"expected_drop": "drop", "gap_low": "low", "gap_high": "high"}
+        values = {name: [predicted[key][index] for index in known] for name, key in keys.items()}
+        parts.append(Part("law interval", "predictive interval of a frame that was not computed", values))
+    return parts
 
 
 def _law_parameters(law: dict[str, Any]) -> dict[str, tuple[Any, str]]:
@@ -101,11 +101,11 @@ def _law_parameters(law: dict[str, Any]) -> dict[str, tuple[Any, str]]:
 def draw_gaps(numbers: Numbers, look: dict[Any, Look]) -> Figure:
     """The figure of one interface."""
     frames, failed = numbers.part("frame"), numbers.part("failed frame")
-    mlips = list(dict.fromkeys([*frames.values["mlip"], *failed.values.get("mlip", [])]))
+    there = {*frames.values["mlip"], *failed.values.get("mlip", [])}
+    mlips = [mlip for mlip in look if mlip in there]
     columns = 2 if max(len(str(name)) for name in mlips) > 12 else 3
     figure = new_figure(2.5 + 0.15 * -(-(len(mlips) + 5) // columns))
     axes = figure.add_subplot()
-    _draw_law(axes, numbers)
     for mlip in mlips:
         _draw_frames(axes, frames, mlip, look[mlip])
     if numbers.part("frame").values["metallic"].count(True):
@@ -114,8 +114,9 @@ def draw_gaps(numbers: Numbers, look: dict[Any, Look]) -> Figure:
         at = np.abs(np.array(failed.values["expected_drop"], dtype=float))
         lane = axes.get_xaxis_transform()
         axes.plot(at, np.full(len(at), LANE), "x", color=BAD, mew=1.0, ls="", transform=lane, label="failed, no gap")
+    _draw_law(axes, numbers)
     drops = [abs(x) for part in (frames, failed) for x in part.values.get("expected_drop", [])]
-    top = max([INTERCEPT, *frames.values["gap"], *(x for x in numbers.part("law").values.get("gap_high", []) if x)])
+    top = max([INTERCEPT, *frames.values["gap"], *(x for x in numbers.part("law interval").values.get("gap_high", []) if x)])
     bottom = -0.14 * top if len(failed) else -0.05 * top
     axes.set(xlim=(0.0, 1.05 * max([*drops, 5.0])), ylim=(bottom, 1.05 * top))
     axes.axhline(0.0, color=SOFT, lw=0.5)
@@ -126,17 +127,19 @@ def draw_gaps(numbers: Numbers, look: dict[Any, Look]) -> Figure:
 
 
 def _draw_law(axes: Axes, numbers: Numbers) -> None:
-    law = numbers.part("law").values
-    if law:
-        drop = np.array(law["expected_drop"])
-        low, high = (np.array(law[end], dtype=float) for end in ("gap_low", "gap_high"))
-        if np.isfinite(high).any():
-            confidence = numbers.parameter("confidence")
-            label = f"{100 * confidence:.0f} % interval" if confidence else "predictive interval"
-            axes.fill_between(drop, low, high, color="#CFCFCF", lw=0.0, label=label)
-        axes.plot(drop, law["gap"], color=INK, label="gap law, calibrated")
-    published = numbers.part("published law").values
-    axes.plot(published["expected_drop"], published["gap"], color=INK, ls=(0, (4, 2)), lw=0.8, label="published law")
+    interval = numbers.part("law interval").values
+    if interval:
+        low, high = (np.array(interval[end], dtype=float) for end in ("gap_low", "gap_high"))
+        confidence = numbers.parameter("confidence")
+        label = f"{100 * confidence:.0f} % interval" if confidence else "predictive interval"
+        axes.fill_between(interval["expected_drop"], low, high, color="#D4D4D4", lw=0.0, label=label)
+    for part, style, label in (
+        ("law", {"lw": 1.0}, "gap law, calibrated"),
+        ("published law", {"lw": 0.8, "ls": (0, (4, 2))}, "published law"),
+    ):
+        line = numbers.part(part).values
+        if line:
+            axes.plot(line["expected_drop"], line["gap"], color=INK, label=label, **style)
 
 
 def _draw_frames(axes: Axes, frames: Part, mlip: Any, look: Look) -> None:

@@ -55,9 +55,9 @@ FIELDS = {
     "unfinished": Field("…", "unfinished", "#EDEDED"),
 }
 OTHER = Field("~", "mixed", "#EDEDED")
-CELL = 0.42
+CELL = 0.5
 """Height of a field in inches."""
-NARROWEST = 0.74
+NARROWEST = 0.78
 """Width of a field in inches, for ten characters of 7 points."""
 
 
@@ -77,8 +77,7 @@ def verdict_numbers(cells: Sequence[Cell]) -> Numbers | None:
         key=None,
         labels=(),
         caption="Verdicts by interface and MLIP, all seeds together. Below each the share of the trajectory that is "
-        "metallic, in percent, with its interval; where no frame is metallic, the bound by the gap law if there is "
-        "one. ■ false metallization, □ safe, ? undecided, × failed, … unfinished, ~ states differ.",
+        "metallic with its interval and, where no computed frame is metallic, the upper end by the gap law. ■ false metallization, □ safe, ? undecided, × failed, … unfinished, ~ states differ.",
         columns=COLUMNS,
         parts=(part_of("cell", "one interface and MLIP", rows, [column.name for column in COLUMNS]),),
         parameters={"confidence": (confidence.pop(), "")} if len(confidence) == 1 else {},
@@ -93,7 +92,7 @@ def draw_verdicts(numbers: Numbers) -> Figure:
     interfaces, mlips = list(dict.fromkeys(values["interface"])), list(dict.fromkeys(values["mlip"]))
     longest = max(len(str(name)) for name in interfaces)
     width = max(WIDTH, 0.3 + 0.062 * longest + NARROWEST * len(mlips))
-    figure = new_figure(0.3 + 0.06 * max(len(str(name)) for name in mlips) + CELL * len(interfaces), width)
+    figure = new_figure(0.15 + 0.035 * max(len(str(name)) for name in mlips) + CELL * len(interfaces), width)
     axes = figure.add_subplot()
     for index in range(len(numbers.part("cell"))):
         row = {key: column[index] for key, column in values.items()}
@@ -102,10 +101,10 @@ def draw_verdicts(numbers: Numbers) -> Figure:
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=look.fill, edgecolor=INK, lw=0.5))
         if look.hatch:
             axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, hatch=look.hatch, edgecolor="#999999", lw=0))
-        upper, lower = f"{look.sign} {look.name}", _share(row)
+        lines = [f"{look.sign} {look.name}", *_shares(row)]
         back = {"facecolor": look.fill, "edgecolor": "none", "pad": 0.6} if look.hatch else None
-        axes.text(x, y - 0.17 * bool(lower), upper, color=look.text, ha="center", va="center", bbox=back)
-        axes.text(x, y + 0.2, lower, color=look.text, ha="center", va="center")
+        style = {"color": look.text, "ha": "center", "va": "center", "linespacing": 1.35, "bbox": back}
+        axes.text(x, y, "\n".join(lines), **style)
     axes.set(xlim=(-0.5, len(mlips) - 0.5), ylim=(len(interfaces) - 0.5, -0.5))
     axes.set_xticks(range(len(mlips)), [literal(name) for name in mlips], rotation=30, ha="left", rotation_mode="anchor")
     axes.set_yticks(range(len(interfaces)), [literal(name) for name in interfaces])
@@ -114,14 +113,13 @@ def draw_verdicts(numbers: Numbers) -> Figure:
     return figure
 
 
-def _share(row: dict[str, Any]) -> str:
-    """The metallic share as there is room for it."""
-    if row["metallized_bound"] is not None:
-        return f"≤ {100 * row['metallized_bound']:.2g} %"
+def _shares(row: dict[str, Any]) -> list[str]:
+    """The metallic share with its interval, and the law's bound; as there is room for it."""
     if row["metallized"] is None:
-        return ""
+        return []
     ends = (row["metallized_low"], row["metallized_high"])
     value = number(100 * row["metallized"], 0)
-    if None in ends:
-        return f"{value} %"
-    return f"{value} [{number(100 * ends[0], 0)}, {number(100 * ends[1], 0)}] %"
+    shares = [f"{value} %" if None in ends else f"{value} [{number(100 * ends[0], 0)}, {number(100 * ends[1], 0)}] %"]
+    if row["metallized_bound"] is not None:
+        shares.append(f"law: ≤ {100 * row['metallized_bound']:.2g} %")
+    return shares
