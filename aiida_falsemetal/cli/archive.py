@@ -13,7 +13,17 @@ from pathlib import Path
 import click
 
 from .common import load_profile, results_folder
-from .query import concluded, current_rows, query, refuse_unknown, report, show_results, write_report
+from .query import (
+    Choice,
+    concluded,
+    current_rows,
+    figures_option,
+    query,
+    refuse_unknown,
+    report,
+    show_results,
+    write_report,
+)
 from .status import status
 
 DEMO = Path(__file__).parents[1] / "demo" / "quickstart.aiida"
@@ -32,7 +42,8 @@ folder_option = click.Path(file_okay=False, path_type=Path)
     "--without-trajectories", is_flag=True, help="Leave the frames of the MD out: smaller; reports need none."
 )
 @click.option("--overwrite", is_flag=True, help="Replace an archive that is there.")
-def export(campaign: str, output: Path | None, without_trajectories: bool, overwrite: bool) -> None:
+@figures_option
+def export(campaign: str, output: Path | None, without_trajectories: bool, overwrite: bool, figures: Choice) -> None:
     """Write CAMPAIGN.aiida, all of CAMPAIGN that is in the graph, with its report beside it."""
     load_profile()
     from ..archive.contents import ArchiveError
@@ -51,7 +62,7 @@ def export(campaign: str, output: Path | None, without_trajectories: bool, overw
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}; name another folder with --output.") from error
-    page = write_report(campaign, folder, rows, pairs, *concluded(campaign))
+    page = write_report(campaign, folder, rows, pairs, *concluded(campaign), figures)
     click.echo(f"{path}: {held}")
     click.echo(f"report: {page}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import click
 
@@ -55,6 +55,18 @@ DFT_KEYS = (
     "metallic_witness",
 )
 """Settings of the gap protocol that the report's methods paragraph names."""
+
+
+Choice = Literal["all", "none", "auto"]
+FIGURES: tuple[str, ...] = get_args(Choice)
+"""Which figures for a paper are drawn, see :func:`aiida_falsemetal.report.publication.publish`."""
+figures_option = click.option(
+    "--figures",
+    type=click.Choice(FIGURES),
+    default="auto",
+    show_default=True,
+    help="Figures for a paper: all, none, or one an interface and, of at most 12 pairs, those of each pair.",
+)
 
 
 @click.command()
@@ -124,12 +136,12 @@ def refuse_unknown(campaign: str, pairs: list[dict[str, Any]]) -> None:
 @click.command()
 @click.argument("campaign")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Folder; results/CAMPAIGN by default.")
-def report(campaign: str, output: Path | None) -> None:
-    """Write report.html, results.json, results.csv and cells.csv of CAMPAIGN."""
+@figures_option
+def report(campaign: str, output: Path | None, figures: Choice) -> None:
+    """Write report.html, results.json, results.csv, cells.csv and the figures of CAMPAIGN."""
     load_profile()
-    click.echo(
-        write_report(campaign, output or results_folder(campaign), *current_rows(campaign), *concluded(campaign))
-    )
+    folder = output or results_folder(campaign)
+    click.echo(write_report(campaign, folder, *current_rows(campaign), *concluded(campaign), figures))
 
 
 def concluded(campaign: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -146,6 +158,7 @@ def write_report(
     pairs: list[dict[str, Any]],
     cells: list[dict[str, Any]],
     laws: list[dict[str, Any]],
+    figures: Choice = "auto",
 ) -> Path:
     """Write the report of a campaign from the graph; returns the path of the page.
 
@@ -153,14 +166,17 @@ def write_report(
     :param pairs: its pairs, see :func:`current_rows`.
     :param cells: its verdicts and
     :param laws: its gap laws, see :func:`concluded`.
+    :param figures: which figures are drawn, see ``FIGURES``.
     :raises click.ClickException: if the profile has no such campaign.
     """
+    from ..query.layers import frame_layers
     from ..query.rows import pair_series
     from ..report import build_report
 
     refuse_unknown(campaign, pairs)
-    series = pair_series([pair["pair_pk"] for pair in pairs])
-    return build_report(folder, campaign, rows, pairs, series, _settings(pairs), cells, laws)
+    pks = [pair["pair_pk"] for pair in pairs]
+    series, layers = pair_series(pks), frame_layers(pks)
+    return build_report(folder, campaign, rows, pairs, series, _settings(pairs), cells, laws, figures, layers)
 
 
 def show_results(campaign: str, folder: Path) -> None:
@@ -188,11 +204,13 @@ def _settings(pairs: list[dict[str, Any]]) -> dict[str, Any]:
     """Versions and dates for the page's header: the graph's, so that it gives the same page wherever it is read."""
     from aiida import orm
 
+    from ..query.methods import recorded_methods
     from ..query.versions import recorded_versions
 
-    versions = recorded_versions([pair["pair_pk"] for pair in pairs])
+    pks = [pair["pair_pk"] for pair in pairs]
+    versions, recorded = recorded_versions(pks), recorded_methods(pks)
     nodes = [orm.load_node(pair["pair_pk"]) for pair in pairs]
     latest = max(node.mtime for node in nodes)
     gap = nodes[0].inputs.gap.get_dict()
     dft = {key: gap[key] for key in DFT_KEYS if gap.get(key) is not None}
-    return {"date": latest.strftime("%Y-%m-%d %H:%M"), "versions": versions, **dft}
+    return {"date": latest.strftime("%Y-%m-%d %H:%M"), "versions": versions, **dft, "recorded": recorded}

@@ -24,7 +24,9 @@ def recorded_methods(pair_pks: list[int]) -> dict[str, Any]:
     settings = {label: _inputs(pair_pks, label) for label in ("md", "selection", "gap", "thresholds")}
     return {
         **{label: _distinct(_without(item, PER_PAIR) for _, item in found) for label, found in settings.items()},
-        "recipes": _distinct({"interface": labels["interface"], **item} for labels, item in _inputs(pair_pks, "recipe")),
+        "recipes": _distinct(
+            {"interface": labels["interface"], **item} for labels, item in _inputs(pair_pks, "recipe")
+        ),
         "models": _models(pair_pks),
         "pw_versions": _of_outputs(pair_pks, "creator_version"),
         "dipole_correction": _of_outputs(pair_pks, "has_dipole_correction") == [True],

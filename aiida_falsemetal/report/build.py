@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .data import CELL_COLUMNS, csv_text, json_text, plain
+from .downloads import Downloads
 from .page import render_page
+from .publication import FOLDER, Choice, publish
 
 
 def build_report(
@@ -20,8 +22,12 @@ def build_report(
     settings: dict[str, Any],
     cells: Sequence[dict[str, Any]] = (),
     laws: Sequence[dict[str, Any]] = (),
+    figures: Choice = "none",
+    layers: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> Path:
     """Write report.html, results.json, results.csv and cells.csv; the same arguments give the same bytes.
+
+    With ``figures`` also the figures, and the numbers behind each, in a folder beside the page.
 
     Everything is rendered before anything is written, and each file replaces its predecessor in one step, so that a
     reader never meets half a file.
@@ -34,6 +40,8 @@ def build_report(
     :param settings: ``date``, ``versions``, and whatever else describes the campaign.
     :param cells: one dictionary an interface and MLIP, see :func:`..query.cells.cell_rows`.
     :param laws: one dictionary an interface, see :func:`..query.cells.law_rows`.
+    :param figures: which are drawn, see :func:`.publication.publish`; with ``none`` there is no folder of figures.
+    :param layers: by ``gap_pk``, arrays of a frame's states by layer, see :func:`.publication.layers.layer_numbers`.
     :return: path of report.html.
     :raises TypeError: if a row holds something that JSON cannot.
     :raises OSError: if the folder cannot be written.
@@ -46,23 +54,29 @@ def build_report(
         "cells": plain(list(cells)),
         "laws": plain(list(laws)),
     }
-    texts = {
+    published = publish(document, series, layers or {}, figures)
+    downloads = Downloads(published, folder=figures != "none")
+    texts: dict[str, str | bytes] = {
         "results.json": json_text(document),
         "results.csv": csv_text(document["frames"]),
         "cells.csv": csv_text(document["cells"], CELL_COLUMNS),
-        "report.html": render_page(document, series),
+        "report.html": render_page(document, series, downloads),
     }
     folder.mkdir(parents=True, exist_ok=True)
+    if figures != "none":
+        (folder / FOLDER).mkdir(exist_ok=True)
+        for figure in published:
+            texts |= {f"{FOLDER}/{name}": data for name, data in figure.files.items()}
     for name, text in texts.items():
         _replace(folder / name, text)
     return folder / "report.html"
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: str | bytes) -> None:
     """Write a file beside ``path`` and move it there. Not by tempfile: its files are readable by their owner alone."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_bytes(text.encode("utf-8"))
+        draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

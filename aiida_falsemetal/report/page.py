@@ -16,16 +16,19 @@ from . import energies, figures, text
 from . import series as dipoles
 from .cells import Cell, gather
 from .data import PAIR_COLUMNS, complete
+from .downloads import Downloads, methods_section
 from .summary import Pair, distinct, failure_counts, status_counts, summarize
 from .text import OTHER, SYMBOLS
 
 
-def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> str:
+def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]], downloads: Downloads | None = None) -> str:
     """The page as one string of HTML that needs nothing else.
 
     :param document: plain ``campaign``, ``settings``, ``frames``, ``pairs``, ``cells`` and ``laws``.
     :param series: see :func:`.build.build_report`.
+    :param downloads: of the figures; None for none.
     """
+    downloads = downloads or Downloads((), folder=False)
     folder = resources.files(__package__) / "templates"
     environment = jinja2.Environment(
         autoescape=True,
@@ -43,7 +46,11 @@ def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> 
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
         **_context(document, series),
-        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
+        style=Markup("".join((folder / f"{name}.css").read_text(encoding="utf-8") for name in ("style", "downloads"))),
+        download=downloads.line,
+        layer_downloads=downloads.layers,
+        download_script=downloads.script,
+        paper=methods_section(document),
         script=Markup((folder / "script.js").read_text(encoding="utf-8")),
         data=embedded_json(document),
     )
@@ -69,7 +76,9 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
     return {
         "campaign": document["campaign"],
         "settings": document["settings"],
-        "extra_settings": _flat({k: v for k, v in document["settings"].items() if k not in ("date", "versions")}),
+        "extra_settings": _flat(
+            {k: v for k, v in document["settings"].items() if k not in ("date", "versions", "recorded")}
+        ),
         "pairs": pairs,
         "cells": cells,
         "tally": status_counts(cells),
@@ -167,7 +176,7 @@ def _dipole_figures(
 def _energy_figure(index: int, pair: Pair, targets: dict[int, str], style: figures.Style) -> dict[str, Any]:
     title = _title(pair)
     drawn = energies.energy_figure(f"energy-{index}", title, pair.row, pair.frames, targets, style)
-    return {"title": title, "figure": drawn}
+    return {"title": title, "figure": drawn, "pair_pk": pair.row["pair_pk"]}
 
 
 def _title(pair: Pair) -> str:

@@ -53,7 +53,9 @@ def _pseudopotentials(gap: Rows) -> str:
     keys = [key for _, some in found for key in some]
     parts = [f"pseudopotentials {listing([label(name) for name in families])}{cite(*keys)}"] if families else []
     waves, density = amounts(gap, "ecutwfc", "Ry"), amounts(gap, "ecutrho", "Ry")
-    parts += [f"cutoffs of {waves} for wavefunctions{f' and {density} for the density' * bool(density)}"] if waves else []
+    parts += (
+        [f"cutoffs of {waves} for wavefunctions{f' and {density} for the density' * bool(density)}"] if waves else []
+    )
     threshold = amounts(gap, "conv_thr", "Ry")
     parts += [f"an SCF threshold of {threshold}"] if threshold else []
     return f"The calculations used {listing(parts)}." if parts else ""
@@ -159,12 +161,14 @@ def _rule(document: Document, judged: Rows) -> str:
     rhat = values(document["settings"].get("recorded", {}).get("thresholds", []), "rhat")
     agree = f", R-hat is at most {figure(rhat[0])}" if len(rhat) == 1 else ", the seeds agree"
     names = values(judged, "reference")
-    reference = f" and the fraction exceeds that of the reference {listing([label(name) for name in names])}" if names else ""
+    reference = (
+        f" and the fraction exceeds that of the reference {listing([label(name) for name in names])}" if names else ""
+    )
     return (
         f"A potential metallizes an interface falsely where the lower end of the metallic fraction exceeds {share}"
-        f"{reference}; it is safe where the upper end, or that by the gap law where every frame has a gap and none is "
-        f"metallic, is at most {share}{agree} and the runs are complete; else it is undecided. Failed frames count as "
-        "metallic at the upper and as not metallic at the lower end."
+        f"{reference}; it is safe where the upper ends of that fraction and of the share beyond the window, or the upper "
+        f"end by the gap law where every frame has a gap and none is metallic, are at most {share}{agree} and the runs are "
+        "complete; else it is undecided. Failed frames count as metallic at the upper and as not metallic at the lower end."
     )
 
 

@@ -113,7 +113,9 @@ def _imported(pairs: Rows) -> str:
 def _equilibration(selection: Rows) -> str:
     found = values(selection, "equilibration")
     fixed = [value for value in found if isinstance(value, (int, float))]
-    parts = [f"The first {listing([figure(value) for value in fixed])} ps were left out as equilibration"] if fixed else []
+    parts = (
+        [f"The first {listing([figure(value) for value in fixed])} ps were left out as equilibration"] if fixed else []
+    )
     if "auto" in found:
         parts.append(f"{'elsewhere equilibration' if fixed else 'Equilibration'} was detected{cite('chodera2016')}")
     return sentence("; ".join(parts))

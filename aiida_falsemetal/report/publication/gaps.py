@@ -116,7 +116,9 @@ def draw_gaps(numbers: Numbers, look: dict[Any, Look]) -> Figure:
         axes.plot(at, np.full(len(at), LANE), "x", color=BAD, mew=1.0, ls="", transform=lane, label="failed, no gap")
     _draw_law(axes, numbers)
     drops = [abs(x) for part in (frames, failed) for x in part.values.get("expected_drop", [])]
-    top = max([INTERCEPT, *frames.values["gap"], *(x for x in numbers.part("law interval").values.get("gap_high", []) if x)])
+    top = max(
+        [INTERCEPT, *frames.values["gap"], *(x for x in numbers.part("law interval").values.get("gap_high", []) if x)]
+    )
     bottom = -0.14 * top if len(failed) else -0.05 * top
     axes.set(xlim=(0.0, 1.05 * max([*drops, 5.0])), ylim=(bottom, 1.05 * top))
     axes.axhline(0.0, color=SOFT, lw=0.5)

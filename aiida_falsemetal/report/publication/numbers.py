@@ -102,9 +102,7 @@ def document(numbers: Numbers) -> dict[str, Any]:
         "caption": numbers.caption,
         "columns": [{"name": c.name, "unit": c.unit, "meaning": c.meaning} for c in numbers.columns],
         "parameters": {name: {"value": plain(v), "unit": unit} for name, (v, unit) in numbers.parameters.items()},
-        "parts": [
-            {"name": part.name, "meaning": part.meaning, "values": plain(part.values)} for part in numbers.parts
-        ],
+        "parts": [{"name": part.name, "meaning": part.meaning, "values": plain(part.values)} for part in numbers.parts],
     }
 
 

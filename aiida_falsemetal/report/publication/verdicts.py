@@ -106,7 +106,9 @@ def draw_verdicts(numbers: Numbers) -> Figure:
         style = {"color": look.text, "ha": "center", "va": "center", "linespacing": 1.35, "bbox": back}
         axes.text(x, y, "\n".join(lines), **style)
     axes.set(xlim=(-0.5, len(mlips) - 0.5), ylim=(len(interfaces) - 0.5, -0.5))
-    axes.set_xticks(range(len(mlips)), [literal(name) for name in mlips], rotation=30, ha="left", rotation_mode="anchor")
+    axes.set_xticks(
+        range(len(mlips)), [literal(name) for name in mlips], rotation=30, ha="left", rotation_mode="anchor"
+    )
     axes.set_yticks(range(len(interfaces)), [literal(name) for name in interfaces])
     axes.tick_params(length=0, top=False, right=False, bottom=False, labelbottom=False, labeltop=True)
     axes.set_facecolor("#F7F7F7")
