@@ -61,7 +61,8 @@ class Downloads:
         ]
         return Markup(
             '<section id="layers" aria-labelledby="layers-h">\n<h2 id="layers-h">Band edges by layer</h2>\n'
-            "<p>Local band edges along the normal of the frames for which they were computed.</p>\n<ul>{}</ul>\n</section>"
+            "<p>Local band edges along the normal, of the frames for which they were computed.</p>\n<ul>{}</ul>\n"
+            "</section>"
         ).format(Markup("\n").join(items))
 
     @property
@@ -135,7 +136,7 @@ def _bib(found: Methods) -> str:
 
 
 def _forms(found: Methods) -> list[tuple[str, str, str]]:
-    """(id, name, text) of what can be copied."""
+    """(id, name, text) of what can be copied; the text itself is on the page as paragraphs."""
     return [
         ("text", "text", found.text),
         ("markdown", "Markdown", found.markdown),

@@ -40,7 +40,7 @@ def refused(*arguments: str | Path) -> str:
 def test_export_says_what_it_has_written(campaign: str, tmp_path: Path) -> None:  # noqa: F811
     done = run("export", campaign, "--output", tmp_path)
     assert done.exit_code == 0, done.output
-    names = {f"{campaign}.aiida", "report.html", "results.json", "results.csv", "cells.csv"}
+    names = {f"{campaign}.aiida", "report.html", "results.json", "results.csv", "cells.csv", "figures"}
     assert {path.name for path in tmp_path.iterdir()} == names
     assert f"{campaign}.aiida: 0." in done.output and "(2 pairs, 2 frames, 1 MD runs" in done.output
     assert f"report: {tmp_path / 'report.html'}" in done.output
@@ -113,6 +113,9 @@ def test_demo_needs_no_profile_and_no_model(empty_home: Home) -> None:
     assert list((empty_home.folder / "aiida").iterdir()) == []
     found = json.loads((empty_home.folder / "results/demo/results.json").read_text())
     assert {cell["mlip"]: cell["verdict"] for cell in found["cells"]} == verdicts()
+    # Figures of four pairs are few enough to be drawn without being asked for.
+    drawn = {path.name for path in (empty_home.folder / "results/demo/figures").glob("*.pdf")}
+    assert {"verdicts.pdf", "gaps_film16.pdf", "dipoles_film16_twin-sr_seed1.pdf"} <= drawn and len(drawn) == 10
     assert verdicts()["twin-sr"] == "false metallization" and verdicts()["spcfw-ewald"] == "safe"
 
 
@@ -125,9 +128,9 @@ def test_a_reading_command_on_an_archive(empty_home: Home) -> None:
 def test_the_report_command_on_an_archive_spares_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for more, folder in ([], "results/quickstart-opened"), (["--output", "mine"], "mine"):
-        done = run("open", DEMO, "--", "report", "quickstart", *more)
+        done = run("open", DEMO, "--", "report", "quickstart", "--figures", "none", *more)
         assert done.exit_code == 0, done.output
-        assert (tmp_path / folder / "report.html").is_file()
+        assert (tmp_path / folder / "report.html").is_file() and not (tmp_path / folder / "figures").exists()
     assert not (tmp_path / "results" / "quickstart").exists()
 
 

@@ -14,10 +14,11 @@ from aiida import orm
 from aiida.common.links import LinkType
 
 from aiida_falsemetal.campaign.schema import VerdictSettings
-from aiida_falsemetal.cli.query import TABLE_COLUMNS, concluded, current_rows, write_report
+from aiida_falsemetal.cli.query import FIGURES, TABLE_COLUMNS, concluded, current_rows, report, write_report
 from aiida_falsemetal.cli.screen import finish
 from aiida_falsemetal.names import FRAME_COLUMNS
 from aiida_falsemetal.query import rows
+from aiida_falsemetal.report.publication import CHOICES, MOST
 from tests.query.test_rows import Graph, graph  # noqa: F401  (a fixture)
 
 
@@ -80,6 +81,13 @@ def test_verdicts_and_laws_are_in_the_report(
     assert [row["verdict"] for row in found["cells"]] == ["false metallization"]
     assert [(row["interface"], row["slope"]) for row in found["laws"]] == [("film8", 1.1)]
     assert "Calibrated gap law from 3 frames" in (tmp_path / "report.html").read_text()
+
+
+def test_choices_of_figures_are_those_of_the_report() -> None:
+    """Written down twice, because the command must not load the report to print its help."""
+    assert FIGURES == CHOICES
+    option = next(option for option in report.params if option.name == "figures")
+    assert f"at most {MOST} pairs" in str(getattr(option, "help", ""))
 
 
 def test_columns_of_the_table_are_columns() -> None:

@@ -22,11 +22,11 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Methods:
-    """The text in three forms, and the works that it cites.
+    r"""The text in three forms, and the works that it cites.
 
     :param paragraphs: of the plain text, with the citations' keys in brackets.
     :param markdown: with pandoc's citations.
-    :param latex: with ``\\cite``.
+    :param latex: with ``\cite``.
     :param bibtex: of exactly the cited works; empty without any.
     """
 
@@ -45,8 +45,8 @@ class Methods:
 def methods(document: dict[str, Any]) -> Methods | None:
     """The paragraphs on a campaign; None without pairs.
 
-    :param document: plain, see :func:`..page.render_page`. ``settings`` may hold ``versions``, ``date`` and ``recorded``,
-        which is that of :func:`...query.methods.recorded_methods`.
+    :param document: plain, see :func:`..page.render_page`. ``settings`` may hold ``versions``, ``date`` and
+        ``recorded``, which is what :func:`...query.methods.recorded_methods` returns.
     """
     if not document["pairs"]:
         return None

@@ -117,13 +117,13 @@ def _intervals(judged: Rows) -> str:
     parts = []
     if values(judged, "sd_low"):
         parts.append(
-            "those of standard deviations come from the chi-square distribution with n_eff − 1 degrees of freedom, n_eff "
-            f"being the number of independent samples by Geyer's initial monotone sequence{cite('geyer1992')}"
+            "those of standard deviations come from the chi-square distribution with n_eff − 1 degrees of freedom, "
+            f"n_eff being the number of independent samples by Geyer's initial monotone sequence{cite('geyer1992')}"
         )
     if values(judged, "metallized_low"):
         parts.append(
-            f"those of the metallic fraction of a trajectory are score intervals, as Wilson's{cite('wilson1927')}, about "
-            f"an estimate that weights frames with their probabilities{cite('horvitz1952')}"
+            f"those of the metallic fraction of a trajectory are score intervals, as Wilson's{cite('wilson1927')}, "
+            f"about an estimate that weights frames with their probabilities{cite('horvitz1952')}"
         )
     confidence = [f"{figure(100 * value)} %" for value in values(judged, "confidence")]
     start = f"Intervals have {listing(confidence)} confidence" if confidence else "On intervals" if parts else ""
@@ -137,8 +137,8 @@ def _law(laws: Rows) -> str:
     if not fitted or len(fitted) > LAWS:
         return ""
     told = [
-        f"{label(law['interface'])}: intercept {_ends(law, 'intercept')} eV, slope {_ends(law, 'slope', -1.0)} eV/V, from "
-        f"{count(law['frames'], 'frame')}"
+        f"{label(law['interface'])}: intercept {_ends(law, 'intercept')} eV, slope {_ends(law, 'slope', -1.0)} eV/V, "
+        f"from {count(law['frames'], 'frame')}"
         for law in fitted
     ]
     return (
@@ -148,8 +148,9 @@ def _law(laws: Rows) -> str:
 
 
 def _ends(law: dict[str, Any], key: str, sign: float = 1.0) -> str:
-    ends = [law.get(f"{key}_low"), law.get(f"{key}_high")]
-    low, high = sorted(sign * end for end in ends) if None not in ends else (None, None)
+    low, high = (None if end is None else sign * end for end in (law.get(f"{key}_low"), law.get(f"{key}_high")))
+    if low is not None and high is not None:
+        low, high = sorted((low, high))
     return interval(sign * law[key], low, high)
 
 
@@ -166,9 +167,10 @@ def _rule(document: Document, judged: Rows) -> str:
     )
     return (
         f"A potential metallizes an interface falsely where the lower end of the metallic fraction exceeds {share}"
-        f"{reference}; it is safe where the upper ends of that fraction and of the share beyond the window, or the upper "
-        f"end by the gap law where every frame has a gap and none is metallic, are at most {share}{agree} and the runs are "
-        "complete; else it is undecided. Failed frames count as metallic at the upper and as not metallic at the lower end."
+        f"{reference}; it is safe where the upper ends of that fraction and of the share beyond the window, or the "
+        f"upper end by the gap law where every frame has a gap and none is metallic, are at most {share}{agree} and "
+        "the runs are complete; else it is undecided. Failed frames count as metallic at the upper end and as not "
+        "metallic at the lower one."
     )
 
 

@@ -97,11 +97,12 @@ def parse(text: str) -> dict[str, Work]:
 
 def _is_inside(line: str) -> bool:
     """Whether a line may stand in an entry: its end, or a field whose braces match."""
-    depth, depths = 0, []
-    for character in line:
+    field = _FIELD.fullmatch(line)
+    depth, lowest = 0, 0
+    for character in field[2] if field else "":
         depth += {"{": 1, "}": -1}.get(character, 0)
-        depths.append(depth)
-    return line == "}" or (_FIELD.fullmatch(line) is not None and depth == 0 and min(depths) == 0)
+        lowest = min(lowest, depth)
+    return line == "}" or (field is not None and depth == lowest == 0)
 
 
 def _work(entry: list[str]) -> Work:

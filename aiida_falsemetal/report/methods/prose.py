@@ -54,7 +54,7 @@ def markdown(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    """With ``\\cite``; whatever LaTeX would take for a command is escaped."""
+    r"""With ``\cite``; whatever LaTeX would take for a command is escaped."""
     parts = _MARK.split(text)
     return "".join(
         rf"~\cite{{{part}}}" if index % 2 else _LATEX_TOKEN.sub(_latex_token, part) for index, part in enumerate(parts)

@@ -10,7 +10,7 @@ from ...physics.gaplaw import BREAKDOWN
 from .. import series as dipoles
 from ..summary import Pair
 from .numbers import Column, Numbers, Part, part_of
-from .style import BAD, INK, SOFT, Look, legend_below, new_figure
+from .style import BAD, INK, SOFT, Look, legend_below, lowered, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ COLUMNS = (
     Column("Mz_per_area", "e/Å", "dipole of screened point charges along the normal over the film's area"),
     Column("Mz_per_area_end", "e/Å", "upper edge of the histogram's bin; its lower edge is Mz_per_area"),
     Column("density", "Å/e", "probability density"),
-    Column("metallic", "", "whether the frame is metallic; empty if its calculation failed"),
+    Column("metallic", "", "whether the frame is metallic; empty where it has no gap"),
     Column("gap", "eV", "of the frame"),
     Column("pw_pk", "", "node of the frame's last pw.x run"),
 )
@@ -59,7 +59,7 @@ def dipole_numbers(pair: Pair, series: dict[str, Any] | None) -> Numbers | None:
         key=row["pair_pk"],
         labels=(row["interface"], row["mlip"], f"seed{row['seed']}"),
         caption=f"Dipole over area of {row['interface']} with {row['mlip']}, seed {row['seed']}. Left: series, with "
-        "the frames chosen for a gap (filled: metallic, cross: failed); grey: equilibration, not counted. Right: "
+        "the frames chosen for a gap (filled: metallic, cross: no gap); grey: equilibration, not counted. Right: "
         "distribution of the counted samples, and the Gaussian that full electrostatics would give. Dotted: window "
         "beyond which the gap law of revPBE-D3 leaves no gap.",
         columns=COLUMNS,
@@ -90,7 +90,7 @@ def draw_dipoles(numbers: Numbers, look: Look) -> Figure:
             axes.axhline(1e3 * sign * window, color=BAD, ls=(0, (1, 1.5)), lw=0.9, label="window" if sign > 0 else None)
     left.set_ylim(-1.12e3 * max(largest, window), 1.12e3 * max(largest, window))
     left.set_xlabel("time (ps)")
-    left.set_ylabel("$M_z$/$A$ (10⁻³ e/Å)")
+    left.set_ylabel(f"{lowered('M', 'z')}/A (10⁻³ e/Å)")
     right.set_xlabel("density (Å/e)")
     right.set_xlim(left=0.0)
     right.locator_params(axis="x", nbins=3)
@@ -109,15 +109,18 @@ def _draw_series(axes: Axes, numbers: Numbers, look: Look) -> None:
     points = np.array(dipoles.envelope(time, value, BINS))
     axes.plot(points[:, 0], 1e3 * points[:, 1], color=look.colour, lw=0.5, solid_joinstyle="round", alpha=0.8)
     frames = numbers.part("frame").values
-    states = (
-        ("gap open", look.marker, "white", INK, lambda state: state is False),
-        ("metallic", look.marker, INK, INK, lambda state: state is True),
-        ("failed", "x", BAD, BAD, lambda state: state is None),
-    )
-    for label, marker, face, edge, chosen in states:
-        some = [i for i, state in enumerate(frames.get("metallic", [])) if chosen(state)]
+    states = [
+        "no gap" if gap is None else "metallic" if metallic else "gap open"
+        for gap, metallic in zip(frames.get("gap", []), frames.get("metallic", []), strict=True)
+    ]
+    for label, marker, face, edge in (
+        ("gap open", look.marker, "white", INK),
+        ("metallic", look.marker, INK, INK),
+        ("no gap", "x", BAD, BAD),
+    ):
+        some = [index for index, state in enumerate(states) if state == label]
         if some:
-            x, y = ([frames[key][i] for i in some] for key in ("time_ps", "Mz_per_area"))
+            x, y = ([frames[key][index] for index in some] for key in ("time_ps", "Mz_per_area"))
             axes.plot(x, 1e3 * np.array(y), marker, mfc=face, mec=edge, mew=0.8, ls="", label=label, zorder=3)
     axes.set_xlim(time[0], time[-1] if time[-1] > time[0] else time[0] + 1.0)
 

@@ -9,7 +9,7 @@ import numpy as np
 from ...physics import missing_energy
 from ..summary import Pair
 from .numbers import Column, Numbers, Part, part_of
-from .style import INK, SOFT, Look, legend_below, new_figure
+from .style import INK, SOFT, Look, legend_below, lowered, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,11 +93,12 @@ def draw_energies(numbers: Numbers, look: Look) -> Figure:
     """The figure of one pair."""
     figure = new_figure(2.45)
     axes = figure.add_subplot()
-    for name, style, label in (
-        ("slope 0", {"color": SOFT, "lw": 0.7}, "slope 0"),
-        ("slope 1", {"color": INK, "lw": 0.9, "ls": (0, (4, 2))}, "slope 1"),
-        ("fit", {"color": INK, "lw": 1.1}, "least squares"),
-    ):
+    lines: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("slope 0", "slope 0", {"color": SOFT, "lw": 0.7}),
+        ("slope 1", "slope 1", {"color": INK, "lw": 0.9, "ls": (0, (4, 2))}),
+        ("fit", "least squares", {"color": INK, "lw": 1.1}),
+    )
+    for name, label, style in lines:
         line = numbers.part(name).values
         if line:
             axes.plot(line["slab_energy"], line["difference"], label=label, **style)
@@ -107,13 +108,11 @@ def draw_energies(numbers: Numbers, look: Look) -> Figure:
     ):
         points = numbers.part(name).values
         if points:
-            axes.plot(
-                *(points["slab_energy"], points["difference"], marker),
-                **{"mfc": face, "mec": look.colour, "mew": 0.8, "ms": size, "ls": "", "label": label, "zorder": 3},
-            )
+            style = {"mfc": face, "mec": look.colour, "mew": 0.8, "ms": size, "ls": "", "zorder": 3}
+            axes.plot(points["slab_energy"], points["difference"], marker, label=label, **style)
     far = numbers.part("slope 0").values["slab_energy"][1]
     axes.set_xlim(-0.03 * far, far)
-    axes.set_xlabel("ε$_∞$$M_z$²/(2ε₀$Ad$) (eV)")
-    axes.set_ylabel("$E$(DFT) − $E$(MLIP) − const. (eV)")
+    axes.set_xlabel(f"{lowered('ε', '∞')}{lowered('M', 'z')}²/(2ε₀Ad) (eV)")
+    axes.set_ylabel("E(DFT) − E(MLIP) − const. (eV)")
     legend_below(figure, axes, 3)
     return figure

@@ -10,7 +10,7 @@ import numpy as np
 from ...physics.gaplaw import INTERCEPT
 from ..data import LAW_COLUMNS, complete
 from .numbers import Column, Numbers, Part, part_of
-from .style import BAD, INK, SOFT, Look, legend_below, literal, new_figure
+from .style import BAD, INK, SOFT, Look, legend_below, literal, lowered, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +122,7 @@ def draw_gaps(numbers: Numbers, look: dict[Any, Look]) -> Figure:
     bottom = -0.14 * top if len(failed) else -0.05 * top
     axes.set(xlim=(0.0, 1.05 * max([*drops, 5.0])), ylim=(bottom, 1.05 * top))
     axes.axhline(0.0, color=SOFT, lw=0.5)
-    axes.set_xlabel("potential drop |$M_z$|/(ε₀$A$) (V)")
+    axes.set_xlabel(f"potential drop |{lowered('M', 'z')}|/(ε₀A) (V)")
     axes.set_ylabel("gap (eV)")
     legend_below(figure, axes, columns)
     return figure

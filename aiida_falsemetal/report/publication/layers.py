@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .numbers import Column, Numbers, Part
-from .style import BAD, COLOURS, INK, SOFT, legend_below, new_figure
+from .style import BAD, COLOURS, INK, SOFT, legend_below, lowered, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ def draw_layers(numbers: Numbers) -> Figure:
             axes.plot(height, energy - zero, marker, mfc="white", mec=INK, mew=0.9, ls="", label=f"{edge.upper()}")
     if fermi is not None:
         axes.axhline(0.0, color=BAD if numbers.parameter("metallic") else SOFT, lw=0.7, ls=(0, (1, 1.5)))
-    axes.set_xlabel("height $z$ (Å)")
-    axes.set_ylabel("$E$ − $E_F$ (eV)" if fermi is not None else "$E$ (eV)")
+    axes.set_xlabel("height z (Å)")
+    axes.set_ylabel(f"E − {lowered('E', 'F')} (eV)" if fermi is not None else "E (eV)")
     legend_below(figure, axes, 2)
     return figure

@@ -1,4 +1,4 @@
-"""The numbers behind a figure: what is drawn, and what is written as CSV and JSON. A figure is drawn from them alone."""
+"""The numbers behind a figure: what is written as CSV and JSON, and all that the figure is drawn from."""
 
 from __future__ import annotations
 

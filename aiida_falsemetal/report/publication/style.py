@@ -8,6 +8,7 @@ stays text: in the SVG as such, in the PDF with the font embedded (type 42).
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,14 @@ MARKERS = ("o", "s", "^", "D", "v", "p", "P")
 """The shapes of the page, in its order."""
 INK, SOFT, BAD = "#1A1A1A", "#777777", "#A11D1D"
 SALT = "falsemetal"
+FONTS = "'DejaVu Sans', Verdana, Arial, sans-serif"
+"""In the SVG: Verdana has the widths of DejaVu Sans, for viewers that lack it."""
+_JOINT = "\u200b"
+"""Between a character and its index: a space without width, which no label of a campaign has."""
+_INDEX = re.compile(f"(.){_JOINT}(.)")
+_SVG_INDEX = r'\1<tspan dy="1.8" font-size="75%">\2</tspan><tspan dy="-1.8">&#8203;</tspan>'
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.labelsize": 8,
@@ -35,8 +42,7 @@ STYLE: dict[str, Any] = {
     "figure.constrained_layout.h_pad": 0.03,
     "figure.constrained_layout.w_pad": 0.03,
     "figure.dpi": 100,
-    # The font that comes with matplotlib, so that files are the same everywhere; the others are for SVG viewers
-    # that do not have it.
+    # The font that comes with matplotlib, so that files are the same everywhere.
     "font.family": ["DejaVu Sans"],
     "font.size": 7,
     "legend.fontsize": 7,
@@ -47,7 +53,7 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 1.0,
     "lines.markersize": 3.6,
     "mathtext.fontset": "dejavusans",
-    "mathtext.default": "it",
+    "mathtext.default": "regular",
     "path.simplify": False,
     "pdf.fonttype": 42,
     "savefig.dpi": 300,
@@ -103,12 +109,27 @@ def literal(label: Any) -> str:
     return str(label).replace("$", r"\$")
 
 
+def lowered(base: str, index: str) -> str:
+    """A character with another as its index, for text that :func:`files` saves."""
+    return f"{base}{_JOINT}{index}"
+
+
 def files(figure: Figure) -> tuple[bytes, bytes]:
-    """SVG and PDF. Must be called with ``STYLE`` in force."""
+    """SVG and PDF. Must be called with ``STYLE`` in force.
+
+    Indices are formulas in the PDF only: in an SVG matplotlib would make each of a formula's characters a text of its
+    own, which nobody could edit.
+    """
+    from matplotlib.text import Text
+
     svg, pdf = io.BytesIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and _JOINT in text.get_text():
+            text.set_text(_INDEX.sub(r"$\1_{\2}$", text.get_text()))
     figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return svg.getvalue(), pdf.getvalue()
+    drawing = _INDEX.sub(_SVG_INDEX, svg.getvalue().decode()).replace("'DejaVu Sans'", FONTS)
+    return drawing.encode(), pdf.getvalue()
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:

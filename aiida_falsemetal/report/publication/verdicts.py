@@ -57,6 +57,8 @@ FIELDS = {
 OTHER = Field("~", "mixed", "#EDEDED")
 CELL = 0.5
 """Height of a field in inches."""
+LEAST = 0.01
+"""Percent: a smaller bound is written as less than this."""
 NARROWEST = 0.78
 """Width of a field in inches, for ten characters of 7 points."""
 
@@ -77,7 +79,8 @@ def verdict_numbers(cells: Sequence[Cell]) -> Numbers | None:
         key=None,
         labels=(),
         caption="Verdicts by interface and MLIP, all seeds together. Below each the share of the trajectory that is "
-        "metallic with its interval and, where no computed frame is metallic, the upper end by the gap law. ■ false metallization, □ safe, ? undecided, × failed, … unfinished, ~ states differ.",
+        "metallic with its interval and, where no computed frame is metallic, the upper end by the gap law. ■ false "
+        "metallization, □ safe, ? undecided, × failed, … unfinished, ~ states differ.",
         columns=COLUMNS,
         parts=(part_of("cell", "one interface and MLIP", rows, [column.name for column in COLUMNS]),),
         parameters={"confidence": (confidence.pop(), "")} if len(confidence) == 1 else {},
@@ -103,7 +106,7 @@ def draw_verdicts(numbers: Numbers) -> Figure:
             axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, hatch=look.hatch, edgecolor="#999999", lw=0))
         lines = [f"{look.sign} {look.name}", *_shares(row)]
         back = {"facecolor": look.fill, "edgecolor": "none", "pad": 0.6} if look.hatch else None
-        style = {"color": look.text, "ha": "center", "va": "center", "linespacing": 1.35, "bbox": back}
+        style: dict[str, Any] = {"color": look.text, "ha": "center", "va": "center", "linespacing": 1.35, "bbox": back}
         axes.text(x, y, "\n".join(lines), **style)
     axes.set(xlim=(-0.5, len(mlips) - 0.5), ylim=(len(interfaces) - 0.5, -0.5))
     axes.set_xticks(
@@ -123,5 +126,6 @@ def _shares(row: dict[str, Any]) -> list[str]:
     value = number(100 * row["metallized"], 0)
     shares = [f"{value} %" if None in ends else f"{value} [{number(100 * ends[0], 0)}, {number(100 * ends[1], 0)}] %"]
     if row["metallized_bound"] is not None:
-        shares.append(f"law: ≤ {100 * row['metallized_bound']:.2g} %")
+        bound = 100 * row["metallized_bound"]
+        shares.append(f"law: ≤ {bound:.2g} %" if bound >= LEAST else f"law: < {LEAST} %")
     return shares

@@ -42,7 +42,8 @@
   const copied = document.getElementById("copied");
   // Where the clipboard is refused, as in some browsers for local files, the text is shown and marked instead.
   const mark = (shown) => {
-    shown.closest("details").open = true;
+    const folded = shown.closest("details");
+    if (folded) folded.open = true;
     const range = document.createRange();
     range.selectNodeContents(shown);
     getSelection().removeAllRanges();
@@ -54,8 +55,9 @@
     button.hidden = false;
     button.addEventListener("click", async () => {
       const shown = document.getElementById(button.dataset.copy);
+      const paragraphs = [...shown.querySelectorAll("p")].map((paragraph) => paragraph.textContent);
       try {
-        await navigator.clipboard.writeText(shown.textContent);
+        await navigator.clipboard.writeText(paragraphs.length ? paragraphs.join("\n\n") + "\n" : shown.textContent);
         copied.textContent = "copied";
       } catch {
         copied.textContent = mark(shown);
