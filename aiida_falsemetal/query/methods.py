@@ -14,7 +14,7 @@ LABELS = ("interface", "mlip")
 
 
 def recorded_methods(pair_pks: list[int]) -> dict[str, Any]:
-    """Settings of these pairs' nodes, each combination once, in the order of the pairs.
+    """Settings of these pairs' nodes, each combination once.
 
     :return: ``md``, ``selection``, ``gap``, ``thresholds``: lists of settings; ``recipes``: dictionaries with
         ``interface``, ``recipe``, ``parameters``; ``models``: with ``mlip``, ``family``, ``sha256``, ``kwargs``,
@@ -34,7 +34,9 @@ def recorded_methods(pair_pks: list[int]) -> dict[str, Any]:
 
 
 def _distinct(items: Any) -> list[dict[str, Any]]:
-    return list({json.dumps(item, sort_keys=True): item for item in items}.values())
+    """Different items, sorted by what they hold: the same wherever the graph is read, whatever the pks there."""
+    found = {json.dumps(item, sort_keys=True): item for item in items}
+    return [found[key] for key in sorted(found)]
 
 
 def _without(item: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

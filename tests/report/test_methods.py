@@ -61,8 +61,8 @@ def test_all_that_is_recorded_is_said(campaign: Campaign) -> None:
     for said in (
         "with 3 interatomic potentials at 2 interfaces: film-25A (area 154.5 Å², thickness 25 Å); film-38A (",
         "Liquids were packed with Packmol [martinez2009].",
-        "BAOAB splitting of Langevin dynamics [leimkuhler2013] at 300 K, with a friction of 0.01 per fs, a time step of "
-        "1 fs and a hydrogen mass of 2.014 u.",
+        "BAOAB splitting of Langevin dynamics [leimkuhler2013] at 300 K, with a friction of 0.01 per fs, a time step "
+        "of 1 fs and a hydrogen mass of 2.014 u.",
         "The runs were 200 ps long, with 1 to 2 seeds for each interface and potential.",
         "Equilibration was detected [chodera2016].",
         "mace-sr-4.5 [batatia2022] (family mace, cutoff 4.5 Å, 2 layers, receptive field 9.0 Å, short-ranged, SHA-256 "
@@ -75,7 +75,7 @@ def test_all_that_is_recorded_is_said(campaign: Campaign) -> None:
         "320 Ry for the density and an SCF threshold of 1e-8 Ry.",
         "Each film was isolated by 20 Å of vacuum and a dipole correction [bengtsson1999]",
         "from 0.01 over 0.003 to 0.001 Ry, or until fewer than 1e-5 electrons have left",
-        "A frame is metallic where its gap is below 0.2 eV or more than 0.01 electrons have left the lowest N/2 states.",
+        "metallic where its gap is below 0.2 eV or more than 0.01 electrons have left the lowest N/2 states.",
         "Intervals have 95 % confidence: ",
         "the lower end of the metallic fraction exceeds 1 %",
         "R-hat is at most 1.1 and the runs are complete",
