@@ -188,7 +188,7 @@ def test_every_mark_leads_to_its_row(tmp_path: Path, campaign: Campaign) -> None
     assert len(ids) == len(set(ids))
     links = [str(attributes["href"]) for tag, attributes in elements if tag == "a"]
     assert len(links) > 200
-    assert {link[1:] for link in links} <= set(ids)
+    assert {link[1:] for link in links if not link.startswith("data:")} <= set(ids)
 
 
 def test_labels_cannot_become_markup(tmp_path: Path, campaign: Campaign) -> None:
