@@ -217,7 +217,7 @@ def test_labels_cannot_become_markup(tmp_path: Path, campaign: Campaign) -> None
     after = Counter(tag for tag, _ in document.elements)
     # The setting more that was given; nothing else appears, and nothing is swallowed.
     assert after - before == Counter(["div", "dt", "dd"]) and not before - after
-    assert text.count("<script") == 2 and "onerror=alert(2)>" not in text
+    assert text.count("<script") == before["script"] and "onerror=alert(2)>" not in text
     assert "alert(1)" in document.words
 
 
