@@ -160,7 +160,17 @@ def write_report(
 
     refuse_unknown(campaign, pairs)
     series = pair_series([pair["pair_pk"] for pair in pairs])
-    return build_report(folder, campaign, rows, pairs, series, _settings(pairs), cells, laws)
+    return build_report(folder, campaign, rows, pairs, series, _settings(pairs), cells, laws, *_pictures(rows))
+
+
+def _pictures(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Structures of the frames, and their band edges by layer, as many as the page has room for."""
+    from ..query.structures import frame_layers, frame_structures
+    from ..report.structures import by_interest, pack_layers, pack_structures
+
+    wanted = by_interest(rows)
+    known = by_interest([row for row in rows if row.get("vbm_z") is not None])
+    return pack_structures(frame_structures(wanted), len(wanted)), pack_layers(frame_layers(known), rows)
 
 
 def show_results(campaign: str, folder: Path) -> None:

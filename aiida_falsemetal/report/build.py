@@ -20,6 +20,8 @@ def build_report(
     settings: dict[str, Any],
     cells: Sequence[dict[str, Any]] = (),
     laws: Sequence[dict[str, Any]] = (),
+    structures: dict[str, Any] | None = None,
+    layers: dict[str, Any] | None = None,
 ) -> Path:
     """Write report.html, results.json, results.csv and cells.csv; the same arguments give the same bytes.
 
@@ -34,6 +36,8 @@ def build_report(
     :param settings: ``date``, ``versions``, and whatever else describes the campaign.
     :param cells: one dictionary an interface and MLIP, see :func:`..query.cells.cell_rows`.
     :param laws: one dictionary an interface, see :func:`..query.cells.law_rows`.
+    :param structures: of the frames, see :func:`.structures.pack_structures`; None for none.
+    :param layers: band edges by layer of the frames that have them, see :func:`.structures.pack_layers`.
     :return: path of report.html.
     :raises TypeError: if a row holds something that JSON cannot.
     :raises OSError: if the folder cannot be written.
@@ -50,7 +54,7 @@ def build_report(
         "results.json": json_text(document),
         "results.csv": csv_text(document["frames"]),
         "cells.csv": csv_text(document["cells"], CELL_COLUMNS),
-        "report.html": render_page(document, series),
+        "report.html": render_page(document, series, structures, layers),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
