@@ -143,7 +143,8 @@ const fromAddress = () => {
 byId("panel-close").addEventListener("click", close);
 byId("panel-back").addEventListener("click", () => step(-1));
 byId("panel-on").addEventListener("click", () => step(1));
-byId("panel-reset").addEventListener("click", () => upright());
+byId("panel-fit").addEventListener("click", () => fit(false));
+byId("panel-cell").addEventListener("click", () => fit(true));
 byId("panel-copy").addEventListener("click", async () => {
   const text = byId("panel-why").textContent;
   let done = true;

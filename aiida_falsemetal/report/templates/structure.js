@@ -67,22 +67,30 @@ const edgesOf = ([a, b, c]) => {
 };
 const addPlane = (where, [a, b], height, tint, name) => {
   const low = [0, 0, height], corners = [low, plus(low, a), plus(low, a, b), plus(low, b)].map(point);
-  const normal = { x: 0, y: 0, z: 1 };
+  const normal = { x: 0, y: -1, z: 0 }; // towards the first view, so that the light shows the colour
   where.addCustom({ vertexArr: corners, normalArr: corners.map(() => normal), faceArr: [0, 1, 2, 0, 2, 3, 2, 1, 0, 3, 2, 0], color: tint, opacity: 0.3 });
   corners.forEach((corner, n) => where.addLine({ start: corner, end: corners[(n + 1) % 4], color: tint, linewidth: 2 }));
   where.addLabel(name, { position: corners[1], fontSize: 13, fontColor: colour("--paper"), backgroundColor: tint, backgroundOpacity: 1, alignment: "centerLeft", inFront: true });
 };
 
-let drawnCell = null;
-const upright = () => {
-  const shown3d = viewer();
-  shown3d.setView([0, 0, 0, 0, 0, 0, 0, 1]);
-  shown3d.rotate(-90, "x"); // z upward
-  shown3d.rotate(12, "y");
-  shown3d.rotate(8, "x");
-  shown3d.zoomTo();
-  shown3d.zoom(0.92);
-  shown3d.render();
+let drawn = null;
+const middleOf = (points) => [0, 1, 2].map((axis) => {
+  const values = points.map((one) => one[axis]);
+  return 0.5 * (Math.min(...values) + Math.max(...values));
+});
+// Turns z upward, seen a little from above and from the side, and brings the atoms or the whole cell into the view.
+const fit = (wholeCell) => {
+  const where = viewer(), { positions, cell } = drawn;
+  where.setView([0, 0, 0, 0, 0, 0, 0, 1]);
+  where.rotate(-82, "x");
+  where.rotate(14, "z");
+  where.zoomTo(); // everything, with the atoms in the middle
+  if (!wholeCell) {
+    const middle = middleOf(positions);
+    const reach = (points) => Math.max(2, ...points.map((one) => lengthOf(one.map((value, axis) => value - middle[axis]))));
+    where.zoom(1.3 * Math.max(1, reach(edgesOf(cell).flat()) / reach(positions)));
+  }
+  where.render();
 };
 // Draws a structure with planes [[height, colour, name]]; the view stays where the cell does.
 const showStructure = (structure, planes) => {
@@ -99,9 +107,9 @@ const showStructure = (structure, planes) => {
   model.setStyle({ predicate: ({ elem }) => !NONMETALS.has(elem) }, { sphere: { scale: 0.6, ...paint } });
   for (const [start, end] of edgesOf(structure.cell)) where.addLine({ start: point(start), end: point(end), color: colour("--soft"), linewidth: 1 });
   for (const plane of planes) addPlane(where, structure.cell, ...plane);
-  const cell = JSON.stringify(structure.cell);
-  if (cell === drawnCell) where.render();
-  else upright();
-  drawnCell = cell;
+  const same = drawn && JSON.stringify(drawn.cell) === JSON.stringify(structure.cell);
+  drawn = structure;
+  if (same) where.render();
+  else fit(false);
   byId("panel-view").dataset.atoms = String(where.selectedAtoms({}).length);
 };
