@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 RESOLUTION = 0.01
 """Å a step of a stored position."""
@@ -15,6 +15,8 @@ BUDGET = 25_000_000
 """Characters of the page that structures may take, and as many that layers may."""
 MILLI = 1000
 """Layers are stored in meV and in 0.001 Å."""
+NOTHING = -(2**15)
+"""Stands for an energy that a layer has not; at -33 eV from the Fermi energy, where no local edge lies."""
 
 Structure = tuple[int, Sequence[str], ArrayLike, ArrayLike]
 """pk of the GapWorkChain, elements (n,), cell (3, 3) and positions (n, 3) in Å."""
@@ -50,7 +52,7 @@ def pack_structures(frames: Iterable[Structure], wanted: int, budget: int = BUDG
     for pk, species, cell, positions in frames:
         edges = np.round(np.asarray(cell, dtype=float), 4) + 0.0  # no negative zeros
         key = (tuple(species), edges.tobytes())
-        text = _positions(positions)
+        text = _packed(np.round(np.asarray(positions, dtype=float) / RESOLUTION))
         cost = len(text) + 12 + (0 if key in groups else 8 * len(key[0]) + 200)
         if used + cost > budget:
             break
@@ -62,9 +64,8 @@ def pack_structures(frames: Iterable[Structure], wanted: int, budget: int = BUDG
     return {"resolution": RESOLUTION, "wanted": wanted, "held": held, "groups": list(groups.values())}
 
 
-def _positions(positions: ArrayLike) -> str:
-    steps = np.round(np.asarray(positions, dtype=float) / RESOLUTION)
-    small = not steps.size or float(np.abs(steps).max()) < 2**15
+def _packed(steps: NDArray[np.float64]) -> str:
+    small = not steps.size or float(np.abs(steps).max()) <= 2**15 - 1
     return base64.b64encode(steps.astype("<i2" if small else "<i4").tobytes()).decode("ascii")
 
 
@@ -74,7 +75,8 @@ def pack_layers(
     """Band edges by layer as the page holds them, relative to the frame's Fermi energy.
 
     :param frames: the most telling first; one whose row has no ``fermi`` is left out.
-    :return: by pk as text ``z`` (first, step, number; 0.001 Å) and ``vbm``, ``cbm`` (meV, None where a layer has none).
+    :return: by pk as text ``z`` (first, step, number; 0.001 Å) and ``vbm``, ``cbm``: integers in meV, as base64 of
+        little-endian int16, ``NOTHING`` where a layer has none and beyond ±32.767 eV.
     """
     fermi = {row.get("gap_pk"): row.get("fermi") for row in rows}
     packed: dict[str, dict[str, Any]] = {}
@@ -85,18 +87,16 @@ def pack_layers(
             continue
         heights = np.asarray(z, dtype=float)
         step = float(np.mean(np.diff(heights))) if len(heights) > 1 else 0.0
-        found = {
-            "z": [round(MILLI * float(heights[0])), round(MILLI * step), len(heights)],
-            "vbm": _milli(vbm, zero),
-            "cbm": _milli(cbm, zero),
-        }
-        used += 40 + 12 * len(heights)
+        first = round(MILLI * float(heights[0]))
+        found = {"z": [first, round(MILLI * step), len(heights)], "vbm": _milli(vbm, zero), "cbm": _milli(cbm, zero)}
+        used += 60 + len(found["vbm"]) + len(found["cbm"])
         if used > budget:
             break
         packed[str(pk)] = found
     return packed
 
 
-def _milli(values: ArrayLike, zero: float) -> list[int | None]:
-    shifted = MILLI * (np.asarray(values, dtype=float) - zero)
-    return [round(value) if np.isfinite(value) else None for value in shifted.tolist()]
+def _milli(values: ArrayLike, zero: float) -> str:
+    shifted = np.round(MILLI * (np.asarray(values, dtype=float) - zero))
+    known = np.isfinite(shifted) & (np.abs(np.nan_to_num(shifted)) < -NOTHING)
+    return base64.b64encode(np.where(known, shifted, NOTHING).astype("<i2").tobytes()).decode("ascii")

@@ -69,6 +69,13 @@ const cellText = ({ key, kind, digits }, i) => {
   return kind === "truth" ? yesNo(value) : shown(value);
 };
 
+// Little-endian integers of 2 or 4 bytes from base64.
+const integers = (text, size) => {
+  const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0)), numbers = new DataView(bytes.buffer);
+  return Array.from({ length: bytes.length / size }, (_, n) =>
+    (size === 2 ? numbers.getInt16(2 * n, true) : numbers.getInt32(4 * n, true)));
+};
+
 // Elements are made of nodes and text, never of strings that a browser would read as markup.
 const make = (tag, attributes = {}, ...children) => {
   const node = document.createElement(tag);

@@ -4,7 +4,7 @@ const layersOf = (pk) => {
   const packed = layers()[pk];
   if (!packed) return null;
   const [first, step, many] = packed.z;
-  const scaled = (values) => values.map((value) => (value === null ? null : value / 1000));
+  const scaled = (text) => integers(text, 2).map((value) => (value === -32768 ? null : value / 1000));
   return { z: Array.from({ length: many }, (_, n) => (first + n * step) / 1000), vbm: scaled(packed.vbm), cbm: scaled(packed.cbm) };
 };
 const roundSteps = (low, high, most) => {
