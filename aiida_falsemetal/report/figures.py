@@ -102,7 +102,7 @@ def gap_figure(
 
     :param name: unique id on the page.
     :param rows: plain frame rows of this interface.
-    :param targets: what the page calls each frame, by ``id()`` of its row; its table row has the id ``frame-`` and this.
+    :param targets: what the page calls each frame, by ``id()`` of its row; its table row has the id ``frame-`` + this.
     :param law: the interface's gap law, see :func:`..query.cells.law_rows`.
     :param dense: see :class:`.svg.Plot`.
     """

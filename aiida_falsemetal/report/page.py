@@ -116,7 +116,9 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
         ],
         "failures": failure_counts(pairs),
         "columns": COLUMNS,
-        "frames": [(name, row, [(column, column.show(row, state)) for column in COLUMNS]) for name, row, state in shown],
+        "frames": [
+            (name, row, [(column, column.show(row, state)) for column in COLUMNS]) for name, row, state in shown
+        ],
         "frame_count": len(rows),
         "dense": dense,
         "facts": embedded_json(embed.page_facts(rows, names, states)),

@@ -48,9 +48,7 @@ class Chromium:
         self.console: list[str] = []
         self.requests: list[str] = []
         self.events: list[str] = []
-        target = next(
-            one for one in self.call("Target.getTargets")["targetInfos"] if one["type"] == "page"
-        )
+        target = next(one for one in self.call("Target.getTargets")["targetInfos"] if one["type"] == "page")
         self._session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
@@ -110,9 +108,7 @@ class Chromium:
 
     def size(self, width: int, height: int, dark: bool = False, phone: bool = False) -> None:
         """Size of the window in CSS pixels, and the reader's preference of colours."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=scheme)
 

@@ -61,9 +61,7 @@ class Campaign:
     def write(self, folder: Path, name: str = "water") -> Path:
         """The report of it."""
         verdicts = (self.settings, self.cells, self.laws)
-        return build_report(
-            folder, name, self.rows, self.pairs, self.series, *verdicts, self.structures, self.layers
-        )
+        return build_report(folder, name, self.rows, self.pairs, self.series, *verdicts, self.structures, self.layers)
 
 
 def moment_series(rng: np.random.Generator, sd: float, tau: float, samples: int = 4000) -> np.ndarray:
