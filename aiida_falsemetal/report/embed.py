@@ -25,8 +25,8 @@ def by_columns(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Rows with the keys written once: an eighth to a third of their JSON.
 
     :param rows: plain rows.
-    :return: ``number``, ``keys`` and ``columns``: of each key ``{"same": value}``, ``{"words": [...], "at": [...]}``, or
-        the list of values. Rows whose keys differ, as of different versions, are returned as ``{"rows": [...]}``.
+    :return: ``number``, ``keys`` and ``columns``: of each key ``{"same": value}``, ``{"words": [...], "at": [...]}``,
+        or the list of values. Rows whose keys differ, as of different versions, are returned as ``{"rows": [...]}``.
     """
     keys = list(rows[0]) if rows else []
     if any(list(row) != keys for row in rows):

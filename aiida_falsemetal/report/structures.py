@@ -44,8 +44,8 @@ def pack_structures(frames: Iterable[Structure], wanted: int, budget: int = BUDG
     :param frames: the most telling first.
     :param wanted: number of frames that there are.
     :return: ``resolution`` (Å), ``wanted``, ``held``, and ``groups``: frames with the same ``species`` (n,) and
-        ``cell`` (3, 3), with their ``pks`` and ``positions``. These are integers in units of the resolution, as base64 of n
-        rows of three little-endian int16, or int32 where the text is that long.
+        ``cell`` (3, 3), with their ``pks`` and ``positions``. These are integers in units of the resolution, as base64
+        of n rows of three little-endian int16, or int32 where the text is that long.
     """
     groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     used = held = 0

@@ -96,6 +96,7 @@ class Plot:
     lane: int = 0
     dense: bool = False
     items: list[Markup] = field(default_factory=list)
+    over: list[Markup] = field(default_factory=list)
     crowds: dict[tuple[str, str], list[tuple[str, float, float]]] = field(
         default_factory=lambda: defaultdict(list), repr=False
     )
@@ -119,7 +120,9 @@ class Plot:
     def line(self, points: Iterable[Sequence[float]], css: str) -> None:
         """A polyline through data points."""
         path = " ".join(f"{coordinate(self.px(x))},{coordinate(self.py(y))}" for x, y in points)
-        self.items.append(Markup('<polyline class="{}" points="{}"/>').format(css, path))
+        # Thousands of marks would hide a line of theory; a series' own line would hide the marks on it.
+        items = self.over if self.dense and not css.startswith("trace") else self.items
+        items.append(Markup('<polyline class="{}" points="{}"/>').format(css, path))
 
     def box(self, x: tuple[float, float], y: tuple[float, float], css: str, title: str = "") -> None:
         """A rectangle between data corners."""
@@ -176,7 +179,7 @@ class Plot:
             description=description,
             clip=clip,
             axes=self._axes(),
-            body=Markup().join([*self.items, self._crowds()]),
+            body=Markup().join([*self.items, self._crowds(), *self.over]),
         )
 
     def _axes(self) -> Markup:

@@ -66,12 +66,12 @@ const edgesOf = ([a, b, c]) => {
   }
   return edges;
 };
-const addPlane = (where, [a, b], height, tint, name) => {
+const addPlane = (where, [a, b], height, tint, name, left) => {
   const low = [0, 0, height], corners = [low, plus(low, a), plus(low, a, b), plus(low, b)].map(point);
   const normal = { x: 0, y: -1, z: 0 }; // towards the first view, so that the light shows the colour
   where.addCustom({ vertexArr: corners, normalArr: corners.map(() => normal), faceArr: [0, 1, 2, 0, 2, 3, 2, 1, 0, 3, 2, 0], color: tint, opacity: 0.3 });
   corners.forEach((corner, n) => where.addLine({ start: corner, end: corners[(n + 1) % 4], color: tint, linewidth: 2 }));
-  where.addLabel(name, { position: corners[1], fontSize: 13, fontColor: colour("--paper"), backgroundColor: tint, backgroundOpacity: 1, alignment: "centerLeft", inFront: true });
+  where.addLabel(name, { position: corners[left ? 3 : 1], fontSize: 13, fontColor: colour("--paper"), backgroundColor: tint, backgroundOpacity: 1, alignment: left ? "centerRight" : "centerLeft", inFront: true });
 };
 
 let drawn = null;
@@ -107,7 +107,8 @@ const showStructure = (structure, planes) => {
   model.setStyle({}, { stick: { radius: 0.13, ...paint }, sphere: { scale: 0.23, ...paint } });
   model.setStyle({ predicate: ({ elem }) => !NONMETALS.has(elem) }, { sphere: { scale: 0.6, ...paint } });
   for (const [start, end] of edgesOf(structure.cell)) where.addLine({ start: point(start), end: point(end), color: colour("--soft"), linewidth: 1 });
-  for (const plane of planes) addPlane(where, structure.cell, ...plane);
+  // One name to the left, one to the right: the planes may lie close together.
+  planes.forEach((plane, n) => addPlane(where, structure.cell, ...plane, n > 0));
   const same = drawn && JSON.stringify(drawn.cell) === JSON.stringify(structure.cell);
   drawn = structure;
   if (same) where.render();
