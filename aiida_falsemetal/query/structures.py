@@ -6,15 +6,19 @@ that a reader who has enough can stop.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from aiida import orm
+from aiida.manage import get_manager
 from numpy.typing import NDArray
 
 BATCH = 400
 """Frames a query; SQLite takes at most 999 values in a condition."""
+
+ARRAYS = ("z", "vbm", "cbm")
 
 FrameStructure = tuple[int, tuple[str, ...], NDArray[np.float64], NDArray[np.float64]]
 """pk of the GapWorkChain, elements (n,), cell (3, 3) and positions (n, 3) in Å."""
@@ -55,11 +59,24 @@ def frame_layers(gap_pks: Sequence[int]) -> Iterator[FrameLayers]:
     for batch in _batches(gap_pks):
         query = orm.QueryBuilder()
         query.append(orm.WorkChainNode, filters={"id": {"in": batch}}, tag="gap", project=["id"])
-        query.append(orm.ArrayData, with_incoming="gap", edge_filters={"label": "layers"}, project=["*"])
-        found = dict(query.iterall())
+        query.append(
+            orm.ArrayData, with_incoming="gap", edge_filters={"label": "layers"}, project=["repository_metadata"]
+        )
+        files = {pk: [tree["o"][f"{name}.npy"]["k"] for name in ARRAYS] for pk, tree in query.iterall()}
+        arrays = _arrays({key for keys in files.values() for key in keys})
         for pk in batch:
-            if pk in found:
-                yield pk, *(found[pk].get_array(name) for name in ("z", "vbm", "cbm"))
+            if pk in files:
+                z, vbm, cbm = (arrays[key] for key in files[pk])
+                yield pk, z, vbm, cbm
+
+
+def _arrays(keys: set[str]) -> dict[str, NDArray[np.float64]]:
+    """Arrays by the key of their file, in one pass through the repository: node by node it takes many times as long."""
+    repository = get_manager().get_profile_storage().get_repository()
+    return {
+        key: np.load(io.BytesIO(stream.read()), allow_pickle=False)
+        for key, stream in repository.iter_object_streams(sorted(keys))
+    }
 
 
 def _batches(pks: Sequence[int]) -> Iterator[list[int]]:
