@@ -169,14 +169,25 @@ def write_report(
     :param figures: which figures are drawn, see ``FIGURES``.
     :raises click.ClickException: if the profile has no such campaign.
     """
-    from ..query.layers import frame_layers
     from ..query.rows import pair_series
     from ..report import build_report
 
     refuse_unknown(campaign, pairs)
-    pks = [pair["pair_pk"] for pair in pairs]
-    series, layers = pair_series(pks), frame_layers(pks)
-    return build_report(folder, campaign, rows, pairs, series, _settings(pairs), cells, laws, figures, layers)
+    series = pair_series([pair["pair_pk"] for pair in pairs])
+    structures, layers = _pictures(rows)
+    return build_report(
+        folder, campaign, rows, pairs, series, _settings(pairs), cells, laws, structures, layers, figures=figures
+    )
+
+
+def _pictures(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[int, Any]]:
+    """Structures of the frames, as many as the page has room for, and states by layer of those that have them."""
+    from ..query.structures import frame_layers, frame_structures
+    from ..report.structures import by_interest, pack_structures
+
+    wanted = by_interest(rows)
+    known = by_interest([row for row in rows if row.get("vbm_z") is not None])
+    return pack_structures(frame_structures(wanted), len(wanted)), dict(frame_layers(known))
 
 
 def show_results(campaign: str, folder: Path) -> None:

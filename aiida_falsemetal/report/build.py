@@ -11,6 +11,7 @@ from .data import CELL_COLUMNS, csv_text, json_text, plain
 from .downloads import Downloads
 from .page import render_page
 from .publication import FOLDER, Choice, publish
+from .structures import pack_layers
 
 
 def build_report(
@@ -22,8 +23,9 @@ def build_report(
     settings: dict[str, Any],
     cells: Sequence[dict[str, Any]] = (),
     laws: Sequence[dict[str, Any]] = (),
-    figures: Choice = "none",
+    structures: dict[str, Any] | None = None,
     layers: Mapping[int, Mapping[str, Any]] | None = None,
+    figures: Choice = "none",
 ) -> Path:
     """Write report.html, results.json, results.csv and cells.csv; the same arguments give the same bytes.
 
@@ -40,8 +42,10 @@ def build_report(
     :param settings: ``date``, ``versions``, and whatever else describes the campaign.
     :param cells: one dictionary an interface and MLIP, see :func:`..query.cells.cell_rows`.
     :param laws: one dictionary an interface, see :func:`..query.cells.law_rows`.
+    :param structures: of the frames, see :func:`.structures.pack_structures`; None for none.
+    :param layers: by ``gap_pk``, the most telling first, arrays of a frame's states by layer, see
+        :func:`.publication.layers.layer_numbers`.
     :param figures: which are drawn, see :func:`.publication.publish`; with ``none`` there is no folder of figures.
-    :param layers: by ``gap_pk``, arrays of a frame's states by layer, see :func:`.publication.layers.layer_numbers`.
     :return: path of report.html.
     :raises TypeError: if a row holds something that JSON cannot.
     :raises OSError: if the folder cannot be written.
@@ -60,7 +64,9 @@ def build_report(
         "results.json": json_text(document),
         "results.csv": csv_text(document["frames"]),
         "cells.csv": csv_text(document["cells"], CELL_COLUMNS),
-        "report.html": render_page(document, series, downloads),
+        "report.html": render_page(
+            document, series, structures, pack_layers(layers or {}, document["frames"]), downloads
+        ),
     }
     folder.mkdir(parents=True, exist_ok=True)
     if figures != "none":

@@ -60,7 +60,7 @@ class Downloads:
             for numbers in self._layers
         ]
         return Markup(
-            '<section id="layers" aria-labelledby="layers-h">\n<h2 id="layers-h">Band edges by layer</h2>\n'
+            '<section id="layer-figures" aria-labelledby="layers-h">\n<h2 id="layers-h">Band edges by layer</h2>\n'
             "<p>Local band edges along the normal, of the frames for which they were computed.</p>\n<ul>{}</ul>\n"
             "</section>"
         ).format(Markup("\n").join(items))

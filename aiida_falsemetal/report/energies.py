@@ -47,6 +47,7 @@ def energy_figure(
     frames: Sequence[dict[str, Any]],
     targets: dict[int, str],
     style: Style,
+    dense: bool = False,
 ) -> EnergyFigure:
     """Draw E_DFT - E_MLIP of one pair's frames against the energy that their dipole costs.
 
@@ -56,14 +57,15 @@ def energy_figure(
     :param name: unique id on the page.
     :param pair: plain pair row.
     :param frames: its plain frame rows.
-    :param targets: id of the table row of each frame, by ``id()`` of its row.
+    :param targets: see :func:`.figures.gap_figure`.
+    :param dense: see :class:`.svg.Plot`.
     """
     if not pair.get("area") or not pair.get("thickness"):
         return EnergyFigure(None, "Not determined: the film's area and thickness are not known yet.")
     volume = pair["area"] * pair["thickness"]
     found = missing_energy.of_frames(frames, volume)
     points = _points(frames, volume)
-    svg = _draw(name, title, points, found, targets, style) if points.rows else None
+    svg = _draw(name, title, points, found, targets, style, dense) if points.rows else None
     return EnergyFigure(svg, _sentence(found) + _reach(pair))
 
 
@@ -86,6 +88,7 @@ def _draw(
     found: missing_energy.MissingEnergy,
     targets: dict[int, str],
     style: Style,
+    dense: bool,
 ) -> Markup:
     if found.intercept is not None:
         zero, start, removed = found.intercept, 0.0, "intercept"
@@ -109,6 +112,7 @@ def _draw(
         "ε∞M_z²/(2ε₀Ad), screened point charges (eV)",
         f"E(DFT) − E(MLIP) − {removed} (eV)",
         height=330,
+        dense=dense,
     )
     for css, line in lines.items():
         plot.line(zip(ends.tolist(), line.tolist(), strict=True), css)

@@ -96,13 +96,15 @@ def gap_figure(
     targets: dict[int, str],
     look: dict[Any, Style],
     law: dict[str, Any] | None = None,
+    dense: bool = False,
 ) -> GapFigure:
     """Draw the frames of one interface.
 
     :param name: unique id on the page.
     :param rows: plain frame rows of this interface.
-    :param targets: id of the table row of each frame, by ``id()`` of its row.
+    :param targets: what the page calls each frame, by ``id()`` of its row; its table row has the id ``frame-`` + this.
     :param law: the interface's gap law, see :func:`..query.cells.law_rows`.
+    :param dense: see :class:`.svg.Plot`.
     """
     placed = [row for row in rows if row.get("expected_drop") is not None]
     computed = [row for row in placed if row.get("gap") is not None]
@@ -118,6 +120,7 @@ def gap_figure(
         "|M_z|/(ε₀A), screened point charges (V)",
         "gap (eV)",
         lane=20 if failed else 0,
+        dense=dense,
     )
     plot.line([(0.0, 0.0), (plot.x[1], 0.0)], "zero")
     plot.line([(0.0, INTERCEPT), (min(INTERCEPT, plot.x[1]), max(0.0, INTERCEPT - plot.x[1]))], "law")
@@ -231,6 +234,7 @@ def series_figure(
     frames: Sequence[dict[str, Any]],
     targets: dict[int, str],
     style: Style,
+    dense: bool = False,
 ) -> Markup:
     """M_z/A against time with the window, and the frames chosen from it."""
     reach = 1.12 * max(float(np.abs(found.value).max()), BREAKDOWN)
@@ -241,6 +245,7 @@ def series_figure(
         "time (ps)",
         "M_z/A (e/Å)",
         height=250,
+        dense=dense,
     )
     if found.start is not None and found.start > found.time[0]:
         plot.box(

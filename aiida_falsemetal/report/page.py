@@ -12,20 +12,32 @@ from markupsafe import Markup
 from ..names import FRAME_COLUMNS
 from ..physics.gaplaw import BREAKDOWN, INTERCEPT
 from ..physics.missing_energy import EPS_INF
-from . import energies, figures, text
+from . import embed, energies, figures, text
 from . import series as dipoles
 from .cells import Cell, gather
+from .columns import COLUMNS
 from .data import PAIR_COLUMNS, complete
 from .downloads import Downloads, methods_section
+from .structures import pack_structures
 from .summary import Pair, distinct, failure_counts, status_counts, summarize
 from .text import OTHER, SYMBOLS
 
+SCRIPTS = ("frames.js", "points.js", "table.js", "structure.js", "layers.js", "panel.js", "script.js")
+"""The page's script, in the order in which its parts use each other."""
 
-def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]], downloads: Downloads | None = None) -> str:
+
+def render_page(
+    document: dict[str, Any],
+    series: dict[int, dict[str, Any]],
+    structures: dict[str, Any] | None = None,
+    layers: dict[str, Any] | None = None,
+    downloads: Downloads | None = None,
+) -> str:
     """The page as one string of HTML that needs nothing else.
 
     :param document: plain ``campaign``, ``settings``, ``frames``, ``pairs``, ``cells`` and ``laws``.
-    :param series: see :func:`.build.build_report`.
+    :param series: see :func:`.build.build_report`, as ``structures``.
+    :param layers: of the frames that have them, see :func:`.structures.pack_layers`.
     :param downloads: of the figures; None for none.
     """
     downloads = downloads or Downloads((), folder=False)
@@ -43,16 +55,24 @@ def render_page(document: dict[str, Any], series: dict[int, dict[str, Any]], dow
             for name in ("number", "interval", "share", "significant", "yes_no", "count", "milli", "shown")
         }
     )
+    environment.globals["subscripts"] = _subscripts
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
+    structures = structures or pack_structures((), 0)
     return template.render(
         **_context(document, series),
         style=Markup("".join((folder / f"{name}.css").read_text(encoding="utf-8") for name in ("style", "downloads"))),
+        script=Markup("".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)),
+        data=embedded_json({**document, "frames": embed.by_columns(document["frames"])}),
+        structures=structures,
+        structures_json=embedded_json(structures),
+        layers=layers or {},
+        layers_json=embedded_json(layers or {}),
+        viewer=embedded_json(embed.viewer_code()) if structures["held"] else None,
+        viewer_version=embed.VIEWER_VERSION,
         download=downloads.line,
         layer_downloads=downloads.layers,
         download_script=downloads.script,
         paper=methods_section(document),
-        script=Markup((folder / "script.js").read_text(encoding="utf-8")),
-        data=embedded_json(document),
     )
 
 
@@ -64,6 +84,11 @@ def embedded_json(document: Any) -> Markup:
     return Markup(dumped)
 
 
+def _subscripts(title: str) -> Markup:
+    """Escaped text with ``M_z`` set as it is printed."""
+    return Markup("M<sub>z</sub>").join(title.split("M_z"))
+
+
 def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dict[str, Any]:
     rows = [complete(row, FRAME_COLUMNS) for row in document["frames"]]
     pair_rows = [complete(row, PAIR_COLUMNS) for row in document["pairs"]]
@@ -71,8 +96,12 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
     cells = gather(pairs, document["cells"])
     labels = [*pair_rows, *({"mlip": cell.mlip} for cell in cells), *rows]
     look = figures.styles(distinct(labels, "mlip"))
-    targets = {id(row): f"frame-{index}" for index, row in enumerate(rows)}
-    states = {id(frame): state for pair in pairs for frame, state in zip(pair.frames, pair.states, strict=True)}
+    names = embed.frame_names(rows)
+    targets = {id(row): name for name, row in zip(names, rows, strict=True)}
+    found = {id(frame): state for pair in pairs for frame, state in zip(pair.frames, pair.states, strict=True)}
+    states = [found.get(id(row), "") for row in rows]
+    dense = len(rows) > embed.LINKED
+    shown = list(zip(names, rows, states, strict=True))[: embed.ROWS if dense else None]
     return {
         "campaign": document["campaign"],
         "settings": document["settings"],
@@ -88,15 +117,22 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
         "rules": _unique([cell.row for cell in cells if cell.row is not None], ("acceptable",)),
         "formulas": _formulas(pairs),
         "look": look,
-        "gap_figures": _gap_figures(rows, targets, look, document["laws"]),
+        "gap_figures": _gap_figures(rows, targets, look, document["laws"], dense),
         "dipole_figures": [
-            _dipole_figures(index, pair, series, targets, look[pair.row["mlip"]]) for index, pair in enumerate(pairs)
+            _dipole_figures(index, pair, series, targets, look[pair.row["mlip"]], dense)
+            for index, pair in enumerate(pairs)
         ],
         "energy_figures": [
-            _energy_figure(index, pair, targets, look[pair.row["mlip"]]) for index, pair in enumerate(pairs)
+            _energy_figure(index, pair, targets, look[pair.row["mlip"]], dense) for index, pair in enumerate(pairs)
         ],
         "failures": failure_counts(pairs),
-        "frames": [(targets[id(row)], row, states.get(id(row), "")) for row in rows],
+        "columns": COLUMNS,
+        "frames": [
+            (name, row, [(column, column.show(row, state)) for column in COLUMNS]) for name, row, state in shown
+        ],
+        "frame_count": len(rows),
+        "dense": dense,
+        "facts": embedded_json(embed.page_facts(rows, names, states)),
         "law_swatch": figures.line_swatch("law"),
         "fit_swatch": figures.line_swatch("fit"),
         "band_swatch": figures.line_swatch("band"),
@@ -147,19 +183,28 @@ def _formulas(pairs: list[Pair]) -> list[tuple[str, list[str]]]:
 
 
 def _gap_figures(
-    rows: list[dict[str, Any]], targets: dict[int, str], look: dict[Any, figures.Style], laws: list[dict[str, Any]]
+    rows: list[dict[str, Any]],
+    targets: dict[int, str],
+    look: dict[Any, figures.Style],
+    laws: list[dict[str, Any]],
+    dense: bool,
 ) -> list[tuple[Any, figures.GapFigure]]:
     by_interface = {law["interface"]: law for law in laws}
     found = []
     for index, interface in enumerate(distinct(rows, "interface")):
         mine = [row for row in rows if row["interface"] == interface]
         law = by_interface.get(interface)
-        found.append((interface, figures.gap_figure(f"gap-{index}", str(interface), mine, targets, look, law)))
+        found.append((interface, figures.gap_figure(f"gap-{index}", str(interface), mine, targets, look, law, dense)))
     return found
 
 
 def _dipole_figures(
-    index: int, pair: Pair, series: dict[int, dict[str, Any]], targets: dict[int, str], style: figures.Style
+    index: int,
+    pair: Pair,
+    series: dict[int, dict[str, Any]],
+    targets: dict[int, str],
+    style: figures.Style,
+    dense: bool,
 ) -> dict[str, Any]:
     """Series and histogram of one pair, or None where there is nothing to draw."""
     found = dipoles.moment(pair.row, series.get(pair.row["pair_pk"]))
@@ -167,15 +212,17 @@ def _dipole_figures(
     expected = pair.row.get("expected_sd_Mz_per_area")
     drawn: dict[str, Any] = {"pair": pair, "title": title, "series": None, "histogram": None, "counted": 0}
     if found is not None:
-        drawn["series"] = figures.series_figure(f"series-{index}", title, found, pair.frames, targets, style)
+        drawn["series"] = figures.series_figure(f"series-{index}", title, found, pair.frames, targets, style, dense)
         drawn["histogram"] = figures.histogram_figure(f"histogram-{index}", title, found, expected, style)
         drawn["counted"] = len(found.counted)
     return drawn
 
 
-def _energy_figure(index: int, pair: Pair, targets: dict[int, str], style: figures.Style) -> dict[str, Any]:
+def _energy_figure(
+    index: int, pair: Pair, targets: dict[int, str], style: figures.Style, dense: bool
+) -> dict[str, Any]:
     title = _title(pair)
-    drawn = energies.energy_figure(f"energy-{index}", title, pair.row, pair.frames, targets, style)
+    drawn = energies.energy_figure(f"energy-{index}", title, pair.row, pair.frames, targets, style, dense)
     return {"title": title, "figure": drawn, "pair_pk": pair.row["pair_pk"]}
 
 

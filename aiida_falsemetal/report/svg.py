@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 520, 360
 LEFT, RIGHT, TOP, BOTTOM = 76, 22, 14, 54
 SHAPES = ("circle", "square", "triangle", "diamond", "down", "pentagon", "plus")
+DENSE = 0.55
+"""Size of the marks of a dense plot over that of others."""
 COLOURS = 8
 """Number of series colours in the style sheet; coprime to the number of shapes, so 56 series look different."""
 
@@ -43,6 +47,20 @@ def marker(shape: str, x: float, y: float, css: str) -> Markup:
     return Markup('<polygon class="{}" points="{}"/>').format(css, corners)
 
 
+def outline(shape: str, scale: float) -> str:
+    """A marker as path commands relative to its centre, where the pen stands before and need not after."""
+    if shape == "circle":
+        radius, width = coordinate(4.8 * scale), coordinate(9.6 * scale)
+        return f"m-{radius} 0a{radius} {radius} 0 1 0 {width} 0a{radius} {radius} 0 1 0-{width} 0z"
+    if shape == "cross":
+        half, side = coordinate(4.5 * scale), coordinate(9.0 * scale)
+        return f"m-{half}-{half}l{side} {side}m0-{side}l-{side} {side}"
+    corners = [(scale * x, scale * y) for x, y in _POLYGONS[shape]]
+    steps = [corners[0], *((x - a, y - b) for (a, b), (x, y) in pairwise(corners))]
+    (x, y), *rest = [(coordinate(x), coordinate(y)) for x, y in steps]
+    return f"m{x} {y}l{' '.join(f'{a} {b}' for a, b in rest)}z"
+
+
 def ticks(low: float, high: float, most: int = 7) -> tuple[list[float], int]:
     """Round tick positions within [low, high] and the decimals their labels need."""
     raw = (high - low) / most
@@ -65,6 +83,8 @@ class Plot:
     :param name: a unique id on the page, of letters, digits and hyphens.
     :param x: range, ``x_label`` with its unit.
     :param lane: height in pixels of a strip below the axes, for marks that have no y.
+    :param dense: draw all marks of one look as one path, smaller and without links: thousands of elements are slow.
+        The path's ``data-frames`` names them in its order, for the page's script.
     """
 
     name: str
@@ -74,7 +94,12 @@ class Plot:
     y_label: str
     height: int = HEIGHT
     lane: int = 0
+    dense: bool = False
     items: list[Markup] = field(default_factory=list)
+    over: list[Markup] = field(default_factory=list)
+    crowds: dict[tuple[str, str], list[tuple[str, float, float]]] = field(
+        default_factory=lambda: defaultdict(list), repr=False
+    )
 
     def __post_init__(self) -> None:
         self.x, self.y = widen(*self.x), widen(*self.y)
@@ -95,7 +120,9 @@ class Plot:
     def line(self, points: Iterable[Sequence[float]], css: str) -> None:
         """A polyline through data points."""
         path = " ".join(f"{coordinate(self.px(x))},{coordinate(self.py(y))}" for x, y in points)
-        self.items.append(Markup('<polyline class="{}" points="{}"/>').format(css, path))
+        # Thousands of marks would hide a line of theory; a series' own line would hide the marks on it.
+        items = self.over if self.dense and not css.startswith("trace") else self.items
+        items.append(Markup('<polyline class="{}" points="{}"/>').format(css, path))
 
     def box(self, x: tuple[float, float], y: tuple[float, float], css: str, title: str = "") -> None:
         """A rectangle between data corners."""
@@ -109,14 +136,31 @@ class Plot:
         )
 
     def mark(self, x: float, y: float | None, shape: str, css: str, title: str, target: str) -> None:
-        """A marker that links to ``#target``; without ``y`` it goes into the lane below the axis."""
+        """A marker that links to ``#frame-target``; without ``y`` it goes into the lane below the axis."""
         height = self.bottom + self.lane / 2 if y is None else self.py(y)
+        if self.dense:
+            self.crowds[shape, css].append((target, self.px(x), height))
+            return
         # Not a tab stop: hundreds of them would stand between a keyboard and the tables that hold the same numbers.
         self.items.append(
-            Markup('<a class="pt" href="#{}" tabindex="-1">{}<title>{}</title></a>').format(
-                target, marker(shape, self.px(x), height, css), title
+            Markup('<a class="pt" href="#frame-{}" data-at="{} {}" tabindex="-1">{}<title>{}</title></a>').format(
+                target,
+                coordinate(self.px(x)),
+                coordinate(height),
+                marker(shape, self.px(x), height, css),
+                title,
             )
         )
+
+    def _crowds(self) -> Markup:
+        """The dense marks: metallic frames, which are few, above the others."""
+        paths = []
+        for (shape, css), marks in sorted(self.crowds.items(), key=lambda item: "filled" in item[0][1]):
+            one = outline(shape, DENSE)
+            path = "".join(f"M{coordinate(x)} {coordinate(y)}{one}" for _, x, y in marks)
+            frames = " ".join(target for target, _, _ in marks)
+            paths.append(Markup('<path class="pts {}" data-frames="{}" d="{}"/>').format(css, frames, path))
+        return Markup().join(paths)
 
     def render(self, title: str, description: str) -> Markup:
         """The whole ``<svg>``, named for a screen reader by ``title`` and ``description``."""
@@ -135,7 +179,7 @@ class Plot:
             description=description,
             clip=clip,
             axes=self._axes(),
-            body=Markup().join(self.items),
+            body=Markup().join([*self.items, self._crowds(), *self.over]),
         )
 
     def _axes(self) -> Markup:

@@ -13,12 +13,14 @@ from aiida.manage import get_manager
 from aiida.manage.configuration import get_config
 from sqlalchemy.exc import OperationalError
 
+import aiida_falsemetal
 from aiida_falsemetal.archive.contents import ArchiveError, contents
 from aiida_falsemetal.archive.mount import mounted
 from aiida_falsemetal.archive.write import write_archive
 from aiida_falsemetal.cli.query import concluded, current_rows, write_report
 from aiida_falsemetal.query.cells import cell_rows, law_rows
 from aiida_falsemetal.query.rows import frame_rows, pair_rows, pair_series
+from aiida_falsemetal.query.structures import frame_structures
 from tests.cli.test_query import conclude
 from tests.data import nodes
 from tests.query.test_rows import INFO, Graph, graph  # noqa: F401  (a fixture)
@@ -144,3 +146,12 @@ def test_an_archive_is_a_file_like_any_other(campaign: str, tmp_path: Path) -> N
     with mounted(path):
         assert contents(path) == held
     assert path.read_bytes() == before
+
+
+def test_the_demo_has_the_structures_of_its_frames() -> None:
+    """They are what the report draws; an archive without trajectories keeps them."""
+    with mounted(Path(aiida_falsemetal.__file__).parent / "demo" / "quickstart.aiida"):
+        rows, _ = current_rows("quickstart")
+        found = list(frame_structures([row["gap_pk"] for row in rows]))
+    assert [pk for pk, *_ in found] == [row["gap_pk"] for row in rows] and len(rows) == 12
+    assert all(len(species) == 48 and positions.shape == (48, 3) for _, species, _, positions in found)

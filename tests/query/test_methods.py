@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from aiida import orm
 
 from aiida_falsemetal.archive.mount import mounted
 from aiida_falsemetal.cli.archive import DEMO
 from aiida_falsemetal.cli.query import _settings, concluded, current_rows
-from aiida_falsemetal.query.layers import frame_layers
 from aiida_falsemetal.query.methods import recorded_methods
 from aiida_falsemetal.report.data import plain
 from aiida_falsemetal.report.methods import Methods, methods
@@ -43,21 +41,7 @@ def test_what_pw_says_of_itself(graph: Graph) -> None:  # noqa: F811
 
 
 def test_nothing_of_no_pairs() -> None:
-    assert not any(recorded_methods([]).values()) and frame_layers([]) == {}
-
-
-def test_layers_of_the_frames_that_have_them(graph: Graph) -> None:  # noqa: F811
-    pair = graph.pair()
-    graph.gap(pair, 100)
-    layers = orm.ArrayData()
-    for name in ("z", "vbm", "cbm", "centre", "content", "dos"):
-        layers.set_array(name, np.arange(3.0))
-    gap = nodes.workchain("falsemetal.gap", {}, {"layers": layers}, pair, "gap_00000200")
-    found = frame_layers([pair.pk])
-    assert list(found) == [gap.pk]
-    # The density of states would make the report long.
-    assert set(found[gap.pk]) == {"z", "vbm", "cbm", "centre", "content"}
-    assert found[gap.pk]["z"].tolist() == [0.0, 1.0, 2.0]
+    assert not any(recorded_methods([]).values())
 
 
 @pytest.fixture(scope="module")

@@ -55,10 +55,13 @@ class Campaign:
     settings: dict[str, Any]
     cells: list[dict[str, Any]] = field(default_factory=list)
     laws: list[dict[str, Any]] = field(default_factory=list)
+    structures: dict[str, Any] | None = None
+    layers: dict[int, dict[str, np.ndarray]] | None = None
 
     def write(self, folder: Path, name: str = "water") -> Path:
         """The report of it."""
-        return build_report(folder, name, self.rows, self.pairs, self.series, self.settings, self.cells, self.laws)
+        verdicts = (self.settings, self.cells, self.laws)
+        return build_report(folder, name, self.rows, self.pairs, self.series, *verdicts, self.structures, self.layers)
 
 
 def moment_series(rng: np.random.Generator, sd: float, tau: float, samples: int = 4000) -> np.ndarray:

@@ -124,9 +124,9 @@ def test_layers_have_a_section_where_they_were_computed(tmp_path: Path, campaign
     found = written(tmp_path, campaign, layers=layers)
     stem = f"layers_{frame['interface']}_{frame['mlip']}_seed{frame['seed']}_step{frame['step']}"
     assert f"{stem}.pdf" in found.links and f"{stem}.csv" in found.buttons
-    assert '<section id="layers"' in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<section id="layer-figures"' in (tmp_path / "report.html").read_text(encoding="utf-8")
     written(tmp_path / "without", campaign)
-    assert 'id="layers"' not in (tmp_path / "without" / "report.html").read_text(encoding="utf-8")
+    assert 'id="layer-figures"' not in (tmp_path / "without" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_methods_are_on_the_page_with_their_works(tmp_path: Path, campaign: Campaign) -> None:

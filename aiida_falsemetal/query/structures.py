@@ -1,0 +1,85 @@
+"""What the report draws of single frames: their structures, and their band edges by layer.
+
+Both are generators that ask the graph for some hundred frames at a time, in the order in which they are wanted, so
+that a reader who has enough can stop.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.manage import get_manager
+from numpy.typing import NDArray
+
+BATCH = 400
+"""Frames a query; SQLite takes at most 999 values in a condition."""
+
+ARRAYS = ("z", "vbm", "cbm", "centre", "content")
+"""What a figure of the edges needs; the density of states, many times as long, stays in the graph."""
+
+FrameStructure = tuple[int, tuple[str, ...], NDArray[np.float64], NDArray[np.float64]]
+"""pk of the GapWorkChain, elements (n,), cell (3, 3) and positions (n, 3) in Å."""
+FrameLayers = tuple[int, dict[str, NDArray[np.float64]]]
+"""pk of the GapWorkChain, and ``ARRAYS`` of shape (layers,): ``z`` in Å, ``vbm``, ``cbm`` and ``centre`` in eV, NaN
+where a layer has none, ``content`` in 1/Å."""
+
+
+def frame_structures(gap_pks: Sequence[int]) -> Iterator[FrameStructure]:
+    """The structure that each GapWorkChain was given, in the order of ``gap_pks``; one that has none is left out."""
+    for batch in _batches(gap_pks):
+        query = orm.QueryBuilder()
+        query.append(orm.WorkChainNode, filters={"id": {"in": batch}}, tag="gap", project=["id"])
+        query.append(
+            orm.StructureData,
+            with_outgoing="gap",
+            edge_filters={"label": "structure"},
+            project=["attributes.cell", "attributes.kinds", "attributes.sites"],
+        )
+        found = {pk: (cell, kinds, sites) for pk, cell, kinds, sites in query.iterall()}
+        yield from ((pk, *_structure(*found[pk])) for pk in batch if pk in found)
+
+
+def _structure(
+    cell: Any, kinds: list[dict[str, Any]], sites: list[dict[str, Any]]
+) -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.float64]]:
+    """Elements, cell and positions of a StructureData's attributes. A site of several elements counts as the first."""
+    symbols = {kind["name"]: kind["symbols"][0] for kind in kinds}
+    positions = np.array([site["position"] for site in sites], dtype=float).reshape(-1, 3)
+    return tuple(symbols[site["kind_name"]] for site in sites), np.array(cell, dtype=float), positions
+
+
+def frame_layers(gap_pks: Sequence[int]) -> Iterator[FrameLayers]:
+    """States by layer of each GapWorkChain that has them, in the order of ``gap_pks``.
+
+    Energies are on pw.x's scale, heights count from the middle of the film; see
+    :func:`..calculations.layers.layers_of_film`.
+    """
+    for batch in _batches(gap_pks):
+        query = orm.QueryBuilder()
+        query.append(orm.WorkChainNode, filters={"id": {"in": batch}}, tag="gap", project=["id"])
+        query.append(
+            orm.ArrayData, with_incoming="gap", edge_filters={"label": "layers"}, project=["repository_metadata"]
+        )
+        files = {
+            pk: {name: tree["o"][f"{name}.npy"]["k"] for name in ARRAYS if f"{name}.npy" in tree["o"]}
+            for pk, tree in query.iterall()
+        }
+        arrays = _arrays({key for keys in files.values() for key in keys.values()})
+        yield from ((pk, {name: arrays[key] for name, key in files[pk].items()}) for pk in batch if pk in files)
+
+
+def _arrays(keys: set[str]) -> dict[str, NDArray[np.float64]]:
+    """Arrays by the key of their file, in one pass through the repository: node by node it takes many times as long."""
+    repository = get_manager().get_profile_storage().get_repository()
+    return {
+        key: np.load(io.BytesIO(stream.read()), allow_pickle=False)
+        for key, stream in repository.iter_object_streams(sorted(keys))
+    }
+
+
+def _batches(pks: Sequence[int]) -> Iterator[list[int]]:
+    return (list(pks[start : start + BATCH]) for start in range(0, len(pks), BATCH))
