@@ -61,6 +61,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
+html_show_search_summary = False  # it fetches pages, which a browser refuses from file://
 html_theme_options = {"footer_icons": []}
 highlight_language = "text"
 pygments_style = "friendly"

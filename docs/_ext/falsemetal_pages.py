@@ -79,14 +79,20 @@ def blocks(path: Path) -> Iterator[Block]:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """The commands of a block; quotes and a backslash at the end go on in the next line."""
+    """The commands of a block; quotes and a backslash at the end go on in the next line.
+
+    In a block that is marked as one of commands every line is one. In an indented block there may be comments, and
+    what a command prints.
+
+    :raises ValueError: if a quote is not closed.
+    """
     held: list[str] = []
     start = block.line + (1 if block.language else 0)
+    first = start
     for number, line in enumerate(block.text.splitlines()):
-        if not held and not is_command(line):
-            continue  # what a command prints
-        if not held:
-            first = start + number
+        if not held and (not line.strip() or line.startswith("#") or not (block.language or is_command(line))):
+            continue
+        first = first if held else start + number
         held.append(line)
         text = "\n".join(held)
         if text.endswith("\\"):
@@ -100,6 +106,26 @@ def commands(block: Block) -> Iterator[Command]:
             yield Command(block.page, first, shlex.join(part), tuple(part))
     if held:
         raise ValueError(f"{block.page}:{block.line}: a quote is not closed")
+
+
+def answers(path: Path) -> dict[int, str]:
+    """What commands print, by the command's line: the block of text that follows a block of one command, or what
+    follows a command inside of an indented block."""
+    found: dict[int, str] = {}
+    before: Block | None = None
+    for block in blocks(path):
+        if block.language == "text" and before is not None and before.is_shell:
+            asked = list(commands(before))
+            if len(asked) == 1:
+                found[asked[0].line] = block.text
+        if block.is_shell and not block.language:
+            lines = block.text.splitlines()
+            for number in (n for n, line in enumerate(lines) if line.startswith("Error: ")):
+                asked = [command for command in commands(block) if command.line < block.line + number]
+                if asked:
+                    found[asked[-1].line] = lines[number]
+        before = block
+    return found
 
 
 def _separated(words: list[str]) -> Iterator[list[str]]:

@@ -49,7 +49,7 @@ def gap_protocols() -> str:
     values = {name: load_protocol("gap", name) for name in names}
     described = yaml.safe_load(text)["protocols"]
     pieces = [f"- `{name}`: {described[name]['description']}" for name in names]
-    keys = [key for key in values[names[0]] if key != "description"]
+    keys = [key for key in values[names[0]] if key not in ("description", "protocol")]
     rows = [(code(key), *(code(values[name][key]) for name in names)) for key in keys]
     return "\n".join(pieces) + "\n\n" + table(["key", *map(code, names)], rows)
 
