@@ -31,6 +31,10 @@ def name_places(app: Sphinx, doctree: nodes.document) -> None:
         place = _place(Path(app.srcdir), app.env, link)
         if place is not None:
             link.replace_self(_named(link, place))
+        elif link.get("refdomain") == "doc" and link.astext().endswith(".md"):
+            # In the repository a page goes by its file, here by its title.
+            link["refexplicit"] = False
+            link.children = [nodes.inline("", "")]
 
 
 def _place(source: Path, env: BuildEnvironment, link: addnodes.pending_xref) -> Path | None:

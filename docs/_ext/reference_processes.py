@@ -40,7 +40,7 @@ def exit_codes(process: Any) -> list[tuple[int, str, str]]:
 
 def _section(process: Any) -> str:
     spec = process.spec()
-    inputs = [row for row in _ports(spec.inputs) if not row[0].strip("`").startswith("metadata")]
+    inputs = [row for row in _ports(spec.inputs) if "metadata" not in row[0].strip("`").split(".")]
     pieces = [
         f"## {process.__name__}",
         _summary(process),

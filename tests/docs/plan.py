@@ -28,6 +28,7 @@ NOT_RUN: dict[str, str] = {
     "make test-slow": MAKE,
     "make test-browser": MAKE,
     "make lint": MAKE,
+    "make docs": MAKE,
     "source .venv/bin/activate": "changes the shell that it is given in",
     "less": "a pager",
     "python3 -m venv '~/mlip'": "on the cluster",

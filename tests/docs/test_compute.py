@@ -40,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("workflows", "calculations"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "mine.yaml").write_text(TINY)
-    film = FilmRecipe().build(FilmParameters(molecules=8, lateral=6.5)).atoms
+    film = FilmRecipe().build(FilmParameters(molecules=8, lateral=6.5)).atoms[:12]
     write(folder / "film.xyz", film, format="extxyz")
     write(folder / "my.cif", film)
     run(folder, "falsemetal", "setup")

@@ -86,8 +86,15 @@ def opened(browser: str, page: str, width: int, *options: str) -> dict[str, Any]
 @pytest.mark.parametrize("width", [1300, 500])
 def test_page_opens_without_errors_or_requests(browser: str, site: Path, page: str, width: int) -> None:
     found = opened(browser, (site / f"{page}.html").as_uri(), width)
-    assert found["requests"] and all(url.startswith("file://") for url in found["requests"])
+    assert all(url.startswith("file://") for url in found["requests"])
     assert found["scroll"] <= found["inner"]
+
+
+def test_a_request_would_be_seen(browser: str, tmp_path: Path) -> None:
+    page = tmp_path / "asks.html"
+    page.write_text(f'<!doctype html><body><img src="https://example.org/dot.png">{PROBE}')
+    with pytest.raises(AssertionError, match="ERR_NAME_NOT_RESOLVED|example.org"):
+        assert opened(browser, page.as_uri(), 1300)["requests"] == []
 
 
 def test_dark_is_dark(browser: str, site: Path) -> None:
