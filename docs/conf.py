@@ -7,18 +7,12 @@ made by the extensions in ``_ext/``. Nothing is loaded from a network, neither b
 from __future__ import annotations
 
 import sys
-import warnings
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
-from aiida.common.warnings import AiidaDeprecationWarning  # noqa: E402
-
 from aiida_falsemetal import __version__  # noqa: E402
-
-# AiiDA's, of attributes that autodoc looks at; Sphinx has its own warnings.
-warnings.filterwarnings("ignore", category=AiidaDeprecationWarning)
 
 project = "aiida-falsemetal"
 author = "The aiida-falsemetal authors"
