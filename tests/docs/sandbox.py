@@ -109,6 +109,8 @@ class Sandbox:
             place.mkdir()
             for path in self.shared.iterdir():
                 (place / path.name).symlink_to(path)
+            # docs/figures.md reads the numbers from within the report's folder.
+            (place / "figures").symlink_to(Path("results") / "quickstart" / "figures")
             # Another slab on every page, so that each is the first to store its own.
             lattice = 4.05 + 1e-4 * len(list(self.folder.iterdir()))
             write(place / "slab.cif", fcc111("Al", size=(1, 1, 3), a=lattice, vacuum=6.0, periodic=True))
