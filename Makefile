@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell pwd | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help system demo install setup screen test test-slow test-browser lint format clean distclean
+.PHONY: help system demo install setup screen test test-slow test-browser lint format docs clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,7 +33,7 @@ demo: ## the report of a campaign that comes with the package; needs neither pw.
 $(STAMP): pyproject.toml requirements.lock | system
 	test -e $@ || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install -q $(TORCH_ARGS) -c requirements.lock $(TORCH)
-	$(BIN)/python -m pip install -q $(PIP_ARGS) -c requirements.lock -e '.[mace,openmm,dev]'
+	$(BIN)/python -m pip install -q $(PIP_ARGS) -c requirements.lock -e '.[mace,openmm,dev,docs]'
 	touch $@
 
 install: $(STAMP) ## the package with all it needs, in .venv, at the versions of requirements.lock
@@ -62,8 +62,11 @@ format: $(STAMP) ## ruff's formatter
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(STAMP) ## the documentation site, docs/_build/html/index.html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -n -q docs docs/_build/html
+
 clean: ## remove caches and what a build leaves; results and the environment stay
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist docs/_build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find aiida_falsemetal calculations workflows tests -name __pycache__ -type d -exec rm -rf {} +
 
 distclean: clean ## also remove the environment

@@ -130,7 +130,7 @@ def demo(output: Path) -> None:
         "      its frames, one row each, with the pk of every run\n"
         "  make screen\n"
         "      the same campaign computed here: minutes on two cores, Quantum ESPRESSO needed\n"
-        "and read docs/tutorial.md for a campaign of your own."
+        "and read docs/my-mlip.md for a campaign of your own."
     )
 
 
