@@ -85,10 +85,16 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=100_000)
     parser.add_argument("--per-pair", type=int, default=100, help="frames of a pair")
     parser.add_argument("--campaign", default="speed")
+    parser.add_argument("--copies", type=int, default=1, help="PostgreSQL: so many campaigns, copied by the server")
     parser.add_argument("--drop-indexes", action="store_true", help="PostgreSQL: make the indexes after the rows")
     given = parser.parse_args()
     load_profile(os.environ.get("AIIDA_PROFILE", "speed"))
     generate(given.campaign, given.frames, given.per_pair, say=True, drop_indexes=given.drop_indexes)
+    if given.copies > 1:
+        sink = Sink()
+        with sink.without_indexes(given.drop_indexes):
+            sink.multiply(given.campaign, given.copies)
+        sink.finish()
 
 
 if __name__ == "__main__":

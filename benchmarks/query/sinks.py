@@ -78,11 +78,43 @@ class Sink:
                 self._session.execute(text(definition.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS")))
                 self._session.commit()
 
+    def multiply(self, campaign: str, copies: int) -> None:
+        """PostgreSQL: have the server copy all nodes of a campaign under new ids, as campaigns of other names.
+
+        :param copies: how many there are to be, the first one included; those that are there stay.
+        :raises ValueError: on another database.
+        """
+        if not self.postgres:
+            raise ValueError("only PostgreSQL copies campaigns by itself; generate more frames instead.")
+        # Of one run of the generator the ids have no gaps: from the oldest pair to the newest conclusion.
+        kind = "extras ->> 'falsemetal_campaign' = '{}'"
+        first, last = self.ask(f"SELECT MIN(id), MAX(id) + 1 FROM db_dbnode WHERE {kind.format(campaign)}")[0]
+        for number in range(2, copies + 1):
+            name = f"{campaign}{number}"
+            if self.ask(f"SELECT COUNT(*) FROM db_dbnode WHERE {kind.format(name)}")[0][0]:
+                continue
+            shift = self.next_id("db_dbnode") - first
+            extras = f"jsonb_set(extras, '{{falsemetal_campaign}}', '\"{name}\"', false)"
+            self._session.connection().exec_driver_sql(
+                f"INSERT INTO db_dbnode ({', '.join(COLUMNS)}) SELECT id + {shift}, gen_random_uuid(), node_type, "
+                f"process_type, label, description, ctime, mtime, attributes, {extras}, repository_metadata, "
+                f"dbcomputer_id, user_id FROM db_dbnode WHERE id BETWEEN {first} AND {last}"
+            )
+            link = self._session.connection().exec_driver_sql("SELECT MAX(id) FROM db_dblink").scalar()
+            self._session.connection().exec_driver_sql(
+                f"INSERT INTO db_dblink ({', '.join(LINK_COLUMNS)}) SELECT {link} + row_number() OVER (ORDER BY id), "
+                f"CASE WHEN input_id >= {first} THEN input_id + {shift} ELSE input_id END, output_id + {shift}, label, "
+                f"type FROM db_dblink WHERE output_id BETWEEN {first} AND {last}"
+            )
+            self._session.commit()
+
     def finish(self) -> None:
-        """Have the database go on counting behind the new ids, and look at what its tables hold."""
+        """On PostgreSQL: count on behind the new ids, and do what its autovacuum would have done by and by.
+
+        On SQLite nothing: no AiiDA profile has statistics there, and queries have to do without.
+        """
         if self.postgres:
             for table in TABLES:
                 self.ask(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), MAX(id)) FROM {table}")
-        self._session.commit()
-        self._session.connection().exec_driver_sql("ANALYZE")
-        self._session.commit()
+            self._session.connection().exec_driver_sql("ANALYZE")
+            self._session.commit()
