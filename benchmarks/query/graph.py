@@ -12,7 +12,18 @@ from typing import Any
 from .template import GAP, Part, Template
 
 INTERFACES = ("cu111", "au111", "pt111", "ag111", "film16", "film32", "slab24", "tio2", "nacl", "ice")
-MLIPS = ("mace-mp0", "mace-off", "mace-polar", "twin-sr", "twin-lr", "openmm-sr", "openmm-lr", "chgnet", "orb", "sevennet")
+MLIPS = (
+    "mace-mp0",
+    "mace-off",
+    "mace-polar",
+    "twin-sr",
+    "twin-lr",
+    "openmm-sr",
+    "openmm-lr",
+    "chgnet",
+    "orb",
+    "sevennet",
+)
 E_G0, SLOPE, SCATTER, METALLIC = 4.4, 0.9, 0.25, 0.1
 """The gap law that the frames scatter about: eV, eV/V, eV; and the gap (eV) below which a frame is metallic."""
 SPREADS = (0.5, 1.2, 2.0, 3.0)

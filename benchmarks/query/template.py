@@ -26,8 +26,8 @@ class Part:
     """Nodes that are made together, and the links that each of these has to another of them or to what is shared.
 
     :param root: pk of its workchain.
-    :param nodes: by pk: ``node_type``, ``process_type``, ``label``, ``attributes``, ``extras``, ``repository_metadata``,
-        ``computer``.
+    :param nodes: by pk: ``node_type``, ``process_type``, ``label``, ``attributes``, ``extras``,
+        ``repository_metadata``, ``computer``.
     :param links: pk of the input, pk of the output, label, type.
     :param roles: pks of the nodes whose values differ.
     """
