@@ -46,9 +46,11 @@ def chosen(pks: list[int], project: list[str] | None = None) -> orm.QueryBuilder
 def called(query: orm.QueryBuilder, process_type: str, by: str, tag: str, **more: Any) -> None:
     """Go on in ``query`` to the workchains of a type that those of the tag ``by`` called.
 
+    The type by ``LIKE``, for the reason of :func:`named`.
+
     :param more: ``filters`` and ``project`` of :meth:`orm.QueryBuilder.append`.
     """
-    filters = {"process_type": process_type, **more.pop("filters", {})}
+    filters = {"process_type": {"like": escape_for_sql_like(process_type)}, **more.pop("filters", {})}
     query.append(orm.WorkChainNode, filters=filters, with_incoming=by, tag=tag, **more)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from aiida import orm
 
 from ..names import EXTRAS
-from .frames import add_runs, find_frames
+from .frame_query import add_runs, find_frames
 from .graph import BATCH, chosen, latest_pairs, named, pair_query
 
 __all__ = ["current_rows", "frame_rows", "latest_pairs", "pair_rows", "pair_series"]

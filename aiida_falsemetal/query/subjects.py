@@ -8,7 +8,7 @@ from typing import Any
 from ..names import EXTRAS, FRAME_COLUMNS
 from . import rows as graph
 from .columns import NUMBER, TEXT, TRUTH, column_kinds, listed
-from .frames import RUN, add_runs, find_frames
+from .frame_query import RUN, add_runs, find_frames
 from .inventory import interface_rows, mlip_rows
 from .pushdown import columns_of
 from .select import Names, Request, select

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from aiida.manage import get_manager
+from aiida.storage.psql_dos.models.node import DbLink, DbNode
 from sqlalchemy import text
 
 from .graph import Batch
@@ -56,26 +57,20 @@ class Sink:
 
     @contextmanager
     def without_indexes(self, wanted: bool) -> Iterator[None]:
-        """Drop the indexes of nodes and links that no constraint needs, and make them again: faster for many rows.
-
-        Made again also where the writing was cut short, so that the profile is always whole.
-        """
+        """PostgreSQL: drop the indexes of nodes and links that no constraint needs, and make them again: faster for
+        many rows. A run that was killed in between has to be started again for the indexes to come back."""
+        indexes = [index for table in (DbNode, DbLink) for index in table.__table__.indexes if not index.unique]
         if not (wanted and self.postgres):
             yield
             return
-        statement = (
-            "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('db_dbnode', 'db_dblink') "
-            "AND indexdef NOT LIKE 'CREATE UNIQUE%'"
-        )
-        indexes = self.ask(statement)
-        for name, _ in indexes:
-            self._session.execute(text(f'DROP INDEX "{name}"'))
+        for index in indexes:
+            index.drop(self._session.connection(), checkfirst=True)
         self._session.commit()
         try:
             yield
         finally:
-            for _, definition in indexes:
-                self._session.execute(text(definition.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS")))
+            for index in indexes:
+                index.create(self._session.connection(), checkfirst=True)
                 self._session.commit()
 
     def multiply(self, campaign: str, copies: int) -> None:
@@ -87,11 +82,15 @@ class Sink:
         if not self.postgres:
             raise ValueError("only PostgreSQL copies campaigns by itself; generate more frames instead.")
         # Of one run of the generator the ids have no gaps: from the oldest pair to the newest conclusion.
-        kind = "extras ->> 'falsemetal_campaign' = '{}'"
-        first, last = self.ask(f"SELECT MIN(id), MAX(id) + 1 FROM db_dbnode WHERE {kind.format(campaign)}")[0]
+        first, last = self.ask(
+            f"SELECT MIN(id), MAX(id) + 1 FROM db_dbnode WHERE extras ->> 'falsemetal_campaign' = '{campaign}'"
+        )[0]
+        there = {name for (name,) in self.ask("SELECT DISTINCT extras ->> 'falsemetal_campaign' FROM db_dbnode")}
+        # The copies' foreign keys are right if the originals' are: checking each of millions takes most of the time.
+        self._session.connection().exec_driver_sql("SET session_replication_role = replica")
         for number in range(2, copies + 1):
             name = f"{campaign}{number}"
-            if self.ask(f"SELECT COUNT(*) FROM db_dbnode WHERE {kind.format(name)}")[0][0]:
+            if name in there:
                 continue
             shift = self.next_id("db_dbnode") - first
             extras = f"jsonb_set(extras, '{{falsemetal_campaign}}', '\"{name}\"', false)"
@@ -107,6 +106,8 @@ class Sink:
                 f"type FROM db_dblink WHERE output_id BETWEEN {first} AND {last}"
             )
             self._session.commit()
+        self._session.connection().exec_driver_sql("SET session_replication_role = DEFAULT")
+        self._session.commit()
 
     def finish(self) -> None:
         """On PostgreSQL: count on behind the new ids, and do what its autovacuum would have done by and by.
