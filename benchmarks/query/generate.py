@@ -29,8 +29,10 @@ def generate(campaign: str, frames: int, per_pair: int, say: bool = False, drop_
     """
     if campaign == DEMO:
         raise ValueError(f"campaign {DEMO!r} is what the nodes are copied from; give another name.")
+    sink = Sink()
+    sink.index()
     import_demo()
-    template, sink = read_template(DEMO), Sink()
+    template = read_template(DEMO)
     group, _ = orm.Group.collection.get_or_create(f"falsemetal/{campaign}")
     verdicts = _made(campaign)
     pairs = -(-frames // per_pair)

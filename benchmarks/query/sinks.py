@@ -8,7 +8,7 @@ from typing import Any
 
 from aiida.manage import get_manager
 from aiida.storage.psql_dos.models.node import DbLink, DbNode
-from sqlalchemy import text
+from sqlalchemy import Index, text
 
 from .graph import Batch
 from .template import COLUMNS, LINK_COLUMNS
@@ -58,18 +58,20 @@ class Sink:
     @contextmanager
     def without_indexes(self, wanted: bool) -> Iterator[None]:
         """PostgreSQL: drop the indexes of nodes and links that no constraint needs, and make them again: faster for
-        many rows. A run that was killed in between has to be started again for the indexes to come back."""
-        indexes = [index for table in (DbNode, DbLink) for index in table.__table__.indexes if not index.unique]
-        if not (wanted and self.postgres):
-            yield
-            return
-        for index in indexes:
-            index.drop(self._session.connection(), checkfirst=True)
-        self._session.commit()
+        many rows. A run that was killed in between has to be started again for :meth:`index`."""
+        if wanted and self.postgres:
+            for index in _indexes():
+                index.drop(self._session.connection(), checkfirst=True)
+            self._session.commit()
         try:
             yield
         finally:
-            for index in indexes:
+            self.index()
+
+    def index(self) -> None:
+        """PostgreSQL: make the indexes that are missing."""
+        if self.postgres:
+            for index in _indexes():
                 index.create(self._session.connection(), checkfirst=True)
                 self._session.commit()
 
@@ -119,3 +121,7 @@ class Sink:
                 self.ask(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), MAX(id)) FROM {table}")
             self._session.connection().exec_driver_sql("ANALYZE")
             self._session.commit()
+
+
+def _indexes() -> list[Index]:
+    return [index for table in (DbNode, DbLink) for index in table.__table__.indexes if not index.unique]
