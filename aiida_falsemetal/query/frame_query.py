@@ -1,12 +1,13 @@
 """The frames that a condition may be true of: the database leaves out the others. Built on QueryBuilder alone.
 
-The number of queries does not depend on that of the frames: one for the pairs, one for the results, two for frames
-without one, and one for the runs of pw.x, each only where something asks for what it finds.
+The number of queries does not depend on that of the frames: one for the pairs, one or two for the results, two
+for frames without one, and one for the runs of pw.x, each only where something asks for what it finds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from aiida import orm
@@ -21,6 +22,8 @@ RECORD_KEYS = ("step", "time_ps", "Mz", "Mz_per_area", "expected_drop", "energy_
 ENDINGS = ("exit_code", "exit_message")
 OF_PAIRS = (*EXTRAS, "pair_pk")
 RUN = "pw_pk"
+FEW = 500
+"""Pairs of which the frames are listed before their results are asked for."""
 
 Row = dict[str, Any]
 
@@ -43,10 +46,11 @@ def find_frames(campaign: str | None = None, condition: Condition | None = None,
     if not given:
         return []
     by_pk = {pair["pair_pk"]: pair for pair in given}
-    rows = list(_finished(by_pk, condition))
+    gaps = _Gaps.of(by_pk)
+    rows = list(_finished(gaps, condition))
     without = [*RECORD_KEYS, *ENDINGS, "gap_pk", RUN]
     if condition is None or any(may_hold(condition, pair, without) for pair in given):
-        rows += _unfinished(by_pk, condition)
+        rows += _unfinished(gaps, condition)
     if condition is not None and RUN not in columns_of(condition):
         rows = [row for row in rows if condition.of(row) is True]
     return sorted(rows, key=lambda row: (row["pair_pk"], row["step"] or 0, row["gap_pk"]))
@@ -68,10 +72,55 @@ def add_runs(rows: list[Row]) -> None:
         row[RUN] = last.get(row["gap_pk"])
 
 
-def _finished(pairs: dict[int, Row], condition: Condition | None) -> Iterator[Row]:
+@dataclass(frozen=True)
+class _Gaps:
+    """The GapWorkChains that some pairs called.
+
+    Of few pairs they are listed first, and the next query starts from the list: PostgreSQL expects thousands of links
+    at every node, for codes and pseudopotentials have as many, and would rather read all links of the profile.
+
+    :param pairs: rows of the pairs by pk.
+    :param called_by: pk of the pair by that of the GapWorkChain; None where there are many pairs.
+    """
+
+    pairs: dict[int, Row]
+    called_by: dict[int, int] | None
+
+    @classmethod
+    def of(cls, pairs: dict[int, Row]) -> _Gaps:
+        if len(pairs) > FEW:
+            return cls(pairs, None)
+        query = chosen(list(pairs), ["id"])
+        called(query, GAP, "pair", "gap", project=["id"])
+        return cls(pairs, {gap_pk: pair_pk for pair_pk, gap_pk in query.iterall(BATCH)})
+
+    def query(self, project: list[str], filters: Filters) -> orm.QueryBuilder | None:
+        """A query that starts here, tagged ``gap``, None where there are none; see :meth:`rows`."""
+        if self.called_by is None:
+            query = chosen(list(self.pairs), ["id"])
+            called(query, GAP, "pair", "gap", filters=filters, project=["id", *project])
+            return query
+        if not self.called_by:
+            return None
+        query = orm.QueryBuilder()
+        filters = {"id": {"in": list(self.called_by)}, **filters}
+        query.append(orm.WorkChainNode, filters=filters, tag="gap", project=["id", *project])
+        return query
+
+    def rows(self, query: orm.QueryBuilder) -> Iterator[tuple[Row, list[Any]]]:
+        """What a query of :meth:`query` finds: the row of the pair, then the GapWorkChain's pk and the rest."""
+        for found in query.iterall(BATCH):
+            if self.called_by is None:
+                yield self.pairs[found[0]], found[1:]
+            else:
+                yield self.pairs[self.called_by[found[0]]], found
+
+
+def _finished(gaps: _Gaps, condition: Condition | None) -> Iterator[Row]:
     """Rows of frames with a result."""
-    query = chosen(list(pairs), ["id"])
-    called(query, GAP, "pair", "gap", project=["id"])
+    query = gaps.query([], {})
+    if query is None:
+        return
     query.append(
         orm.Dict,
         filters=_pushed(condition, RESULT_KEYS),
@@ -79,19 +128,19 @@ def _finished(pairs: dict[int, Row], condition: Condition | None) -> Iterator[Ro
         edge_filters=named("result"),
         project=["id", "attributes"],
     )
-    for pair_pk, gap_pk, result_pk, result in query.iterall(BATCH):
-        yield _row(pairs[pair_pk], result, gap_pk, result_pk)
+    for pair, (gap_pk, result_pk, result) in gaps.rows(query):
+        yield _row(pair, result, gap_pk, result_pk)
 
 
-def _unfinished(pairs: dict[int, Row], condition: Condition | None) -> list[Row]:
+def _unfinished(gaps: _Gaps, condition: Condition | None) -> list[Row]:
     """Rows of frames without a result: those under way, and those whose workchain ended without one.
 
     A workchain that ended with 0 has one; of the others, those that have are left out by a query of its own, for an
     outer join would drop what has none: the link's label is a condition on the whole row.
     """
-    query = chosen(list(pairs), ["id"])
-    project = ["id", "attributes.exit_status", "attributes.exit_message"]
-    called(query, GAP, "pair", "gap", filters={"attributes.exit_status": {"!==": 0}}, project=project)
+    query = gaps.query(["attributes.exit_status", "attributes.exit_message"], {"attributes.exit_status": {"!==": 0}})
+    if query is None:
+        return []
     query.append(
         orm.Dict,
         filters=_pushed(condition, RECORD_KEYS),
@@ -99,11 +148,11 @@ def _unfinished(pairs: dict[int, Row], condition: Condition | None) -> list[Row]
         edge_filters=named("record"),
         project=["attributes"],
     )
-    found = list(query.iterall(BATCH))
-    having = _having_result([gap_pk for _, gap_pk, *_ in found])
+    found = list(gaps.rows(query))
+    having = _having_result([row[0] for _, row in found])
     return [
-        _row(pairs[pair_pk], {**record, "exit_code": status, "exit_message": message}, gap_pk, None)
-        for pair_pk, gap_pk, status, message, record in found
+        _row(pair, {**record, "exit_code": status, "exit_message": message}, gap_pk, None)
+        for pair, (gap_pk, status, message, record) in found
         if gap_pk not in having
     ]
 
