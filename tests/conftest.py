@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 # Before AiiDA is imported, which looks for its configuration then; removed when Python ends.
 _FOLDER = tempfile.TemporaryDirectory(prefix="falsemetal-tests-")
@@ -13,3 +18,16 @@ os.environ.pop("AIIDA_PROFILE", None)
 os.environ["FALSEMETAL_HOME"] = f"{_FOLDER.name}/falsemetal"
 
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
+
+STORAGE = "FALSEMETAL_TEST_POSTGRES"
+"""Environment variable: the JSON of a ``core.psql_dos`` storage to run the tests on instead of SQLite; it is emptied.
+``tests/query/test_postgres.py`` sets it."""
+
+if STORAGE in os.environ:
+
+    @pytest.fixture(scope="session", autouse=True)
+    def aiida_profile(aiida_config: Any, aiida_profile_factory: Any) -> Iterator[Any]:
+        """A profile on PostgreSQL, in place of AiiDA's fixture of that name."""
+        storage = json.loads(os.environ[STORAGE])
+        with aiida_profile_factory(aiida_config, storage_backend="core.psql_dos", storage_config=storage) as profile:
+            yield profile

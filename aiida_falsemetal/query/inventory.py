@@ -7,10 +7,11 @@ from pathlib import PurePath
 from typing import Any
 
 from aiida import orm
-from aiida.plugins import DataFactory, WorkflowFactory
+from aiida.plugins import DataFactory
 
 from .cells import law_rows
-from .rows import latest_pairs, pair_filters, pair_rows
+from .graph import BATCH, latest_pairs, named, pair_query
+from .rows import pair_rows
 
 GEOMETRY = ("area", "thickness", "vacuum", "solvent")
 FACTS = (
@@ -67,13 +68,12 @@ def _law(law: dict[str, Any]) -> dict[str, Any]:
 
 def _linked(label: str, direction: str, campaign: str | None) -> dict[int, tuple[int, dict[str, Any]]]:
     """pk and attributes of what is linked to every pair under ``label``."""
-    query = orm.QueryBuilder()
-    query.append(WorkflowFactory("falsemetal.pair"), filters=pair_filters(campaign), tag="pair", project=["id"])
+    query = pair_query(campaign, ["id"])
     # Of a structure no attributes: long, and not needed.
     project = ["id", "attributes"] if label != "interface" else ["id", "label"]
     kind = orm.StructureData if label == "interface" else orm.Dict
-    query.append(kind, edge_filters={"label": label}, project=project, **{direction: "pair"})
-    return {pair: (pk, found if isinstance(found, dict) else {}) for pair, pk, found in query.iterall()}
+    query.append(kind, edge_filters=named(label), project=project, **{direction: "pair"})
+    return {pair: (pk, found if isinstance(found, dict) else {}) for pair, pk, found in query.iterall(BATCH)}
 
 
 def mlip_rows(campaign: str | None = None) -> list[dict[str, Any]]:
@@ -127,16 +127,14 @@ def _models() -> list[dict[str, Any]]:
     query = orm.QueryBuilder()
     query.append(DataFactory("falsemetal.mlip"), project=list(MODEL.values()), tag="mlip")
     query.order_by([{"mlip": "id"}])
-    return [dict(zip(MODEL, found, strict=True)) for found in query.iterall()]
+    return [dict(zip(MODEL, found, strict=True)) for found in query.iterall(BATCH)]
 
 
 def _uses(campaign: str | None) -> dict[int, list[tuple[str, str]]]:
     """Campaign and label of every pair, by the pk of its model's node."""
-    query = orm.QueryBuilder()
-    labels = ["extras.falsemetal_campaign", "extras.falsemetal_mlip"]
-    query.append(WorkflowFactory("falsemetal.pair"), filters=pair_filters(campaign), tag="pair", project=labels)
-    query.append(DataFactory("falsemetal.mlip"), with_outgoing="pair", edge_filters={"label": "mlip"}, project=["id"])
+    query = pair_query(campaign, ["extras.falsemetal_campaign", "extras.falsemetal_mlip"])
+    query.append(DataFactory("falsemetal.mlip"), with_outgoing="pair", edge_filters=named("mlip"), project=["id"])
     uses: dict[int, list[tuple[str, str]]] = {}
-    for name, label, pk in query.iterall():
+    for name, label, pk in query.iterall(BATCH):
         uses.setdefault(pk, []).append((name, label))
     return uses

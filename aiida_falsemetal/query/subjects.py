@@ -7,9 +7,12 @@ from typing import Any
 
 from ..names import EXTRAS, FRAME_COLUMNS
 from . import rows as graph
-from .columns import NUMBER, TEXT, TRUTH, column_kinds
+from .columns import NUMBER, TEXT, TRUTH, column_kinds, listed
+from .frame_query import RUN, add_runs, find_frames
 from .inventory import interface_rows, mlip_rows
+from .pushdown import columns_of
 from .select import Names, Request, select
+from .where import parse
 
 FRAME_TEXTS = ("campaign", "interface", "mlip", "functional", "gap_of", "property_message", "exit_message")
 FRAME_TRUTHS = ("metallic", "stripped_metallic")
@@ -77,18 +80,16 @@ SUBJECTS: Mapping[str, Mapping[str, str]] = {
 
 
 def rows_of(subject: str, campaign: str | None = None, all_runs: bool = False) -> list[dict[str, Any]]:
-    """All rows of a table.
+    """All rows of a table but that of frames, which :func:`_frames` finds.
 
     :param subject: a key of ``SUBJECTS``.
     :param campaign: its name; None for all.
-    :param all_runs: of frames and pairs, also those that were submitted again later.
+    :param all_runs: of pairs, also those that were submitted again later.
     """
     if subject == "interfaces":
         return interface_rows(campaign)
     if subject == "mlips":
         return mlip_rows(campaign)
-    if subject == "frames":
-        return graph.frame_rows(campaign) if all_runs else graph.current_rows(campaign)[0]
     pairs = graph.pair_rows(campaign)
     return pairs if all_runs else graph.latest_pairs(pairs)
 
@@ -106,5 +107,24 @@ def table(
 
     :raises QueryError: on a condition, a column or a limit that makes no sense.
     """
+    request = Request(where, columns, sort, limit)
+    if subject == "frames":
+        return _frames(request, campaign, all_runs)
     found = rows_of(subject, campaign, all_runs)
-    return select(found, column_kinds(found, SUBJECTS[subject]), Request(where, columns, sort, limit))
+    return select(found, column_kinds(found, SUBJECTS[subject]), request)
+
+
+def _frames(request: Request, campaign: str | None, all_runs: bool) -> tuple[list[str], list[dict[str, Any]]]:
+    """The table of frames: a wrong request is refused before, and pw.x's runs are looked up for what is shown."""
+    kinds = column_kinds([], FRAMES)
+    names, _ = select([], kinds, request)
+    condition = None if request.where is None else parse(request.where, kinds)
+    rows = find_frames(campaign, condition, latest=not all_runs)
+    sorted_by = [name.removeprefix("-") for name in listed(request.sort, kinds, "sort")]
+    early = RUN in sorted_by or (condition is not None and RUN in columns_of(condition))
+    if early:
+        add_runs(rows)
+    _, shown = select(rows, kinds, request)
+    if not early and RUN in names:
+        add_runs(shown)
+    return names, shown

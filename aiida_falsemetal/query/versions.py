@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.plugins import WorkflowFactory
+
+from .graph import BASE, GAP, called, chosen, named
 
 OF_THE_MD = ("ase", "mace-torch", "openmm")
 """Of the packages whose versions the MD has left, those that a reader asks for."""
@@ -18,7 +19,7 @@ def recorded_versions(pair_pks: list[int]) -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for version in _plugins(pair_pks):
         _add(found, {"aiida-falsemetal": version.get("plugin"), "aiida-core": version.get("core")})
-    for version in _plugins(pair_pks, "quantumespresso.pw.base"):
+    for version in _plugins(pair_pks, BASE):
         _add(found, {"aiida-quantumespresso": version.get("plugin")})
     for versions in _of_md(pair_pks):
         _add(found, {name: versions.get(name) for name in OF_THE_MD})
@@ -34,20 +35,18 @@ def _add(found: dict[str, set[str]], versions: dict[str, str | None]) -> None:
 
 def _plugins(pair_pks: list[int], workflow: str | None = None) -> list[dict[str, Any]]:
     """What AiiDA keeps as the version of the pairs, or of the workchains of a kind that their gaps called."""
-    query = orm.QueryBuilder()
-    query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair")
+    query = chosen(pair_pks)
     tag = "pair"
     if workflow is not None:
-        query.append(WorkflowFactory("falsemetal.gap"), with_incoming="pair", tag="gap")
-        query.append(WorkflowFactory(workflow), with_incoming="gap", tag="run")
+        called(query, GAP, "pair", "gap")
+        called(query, workflow, "gap", "run")
         tag = "run"
-    query.add_projection(tag, ["id", "attributes.version"])
-    return [version or {} for _, version in query.iterall()]
+    # All frames of a campaign ran with one version or two.
+    query.add_projection(tag, ["attributes.version"]).distinct()
+    return [version or {} for (version,) in query.iterall()]
 
 
 def _of_md(pair_pks: list[int]) -> list[dict[str, Any]]:
-    query = orm.QueryBuilder()
-    query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair", project="id")
-    label = {"label": "md_results"}
-    query.append(orm.Dict, with_incoming="pair", edge_filters=label, project="attributes.versions")
+    query = chosen(pair_pks, ["id"])
+    query.append(orm.Dict, with_incoming="pair", edge_filters=named("md_results"), project="attributes.versions")
     return [versions or {} for _, versions in query.iterall()]

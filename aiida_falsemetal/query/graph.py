@@ -1,0 +1,84 @@
+"""What every query of the graph starts from: the pairs, the kinds of process, the names of links.
+
+Processes are found by the text of their type, not by their class: importing a workchain's class takes longer than the
+query, and the class of QueryBuilder's own filter (``LIKE`` beside ``=``) makes SQLite read every node of the profile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.common.escaping import escape_for_sql_like
+
+from ..names import EXTRAS
+
+PAIR, GAP = "aiida.workflows:falsemetal.pair", "aiida.workflows:falsemetal.gap"
+BASE = "aiida.workflows:quantumespresso.pw.base"
+BATCH = 5000
+"""Rows that are fetched at a time: few enough for the memory, many more than QueryBuilder's own 100."""
+
+
+def pair_filters(campaign: str | None) -> dict[str, Any]:
+    """Filters of a query for the pairs of a campaign, None for those of all."""
+    if campaign is not None:
+        return {"process_type": PAIR, "extras.falsemetal_campaign": campaign}
+    return {"process_type": PAIR, "extras": {"has_key": "falsemetal_campaign"}}
+
+
+def pair_query(campaign: str | None, project: list[str] | None = None) -> orm.QueryBuilder:
+    """A query that starts at the pairs, tagged ``pair``."""
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters=pair_filters(campaign), tag="pair", project=project)
+    return query
+
+
+def chosen(pks: list[int], project: list[str] | None = None) -> orm.QueryBuilder:
+    """A query that starts at these pairs, tagged ``pair``.
+
+    :param pks: at least one.
+    """
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters={"id": {"in": pks}}, tag="pair", project=project)
+    return query
+
+
+def called(query: orm.QueryBuilder, process_type: str, by: str, tag: str, **more: Any) -> None:
+    """Go on in ``query`` to the workchains of a type that those of the tag ``by`` called.
+
+    The type by ``LIKE``, for the reason of :func:`named`.
+
+    :param more: ``filters`` and ``project`` of :meth:`orm.QueryBuilder.append`.
+    """
+    filters = {"process_type": {"like": escape_for_sql_like(process_type)}, **more.pop("filters", {})}
+    query.append(orm.WorkChainNode, filters=filters, with_incoming=by, tag=tag, **more)
+
+
+def named(label: str) -> dict[str, Any]:
+    """Filter for links of one label.
+
+    By ``LIKE``, not ``=``: labels have an index, and without statistics SQLite would start from all links of that label
+    in the profile, of which there is one a frame, whatever else the query asks for.
+    """
+    return {"label": {"like": escape_for_sql_like(label)}}
+
+
+def labels_of(campaign: str | None) -> list[dict[str, Any]]:
+    """Of every pair its labels, ``pair_pk`` and ``exit_code``: enough for :func:`latest_pairs`."""
+    query = pair_query(campaign, ["id", "attributes.exit_status", *(f"extras.falsemetal_{key}" for key in EXTRAS)])
+    query.order_by([{"pair": "id"}])
+    return [
+        {**dict(zip(EXTRAS, labels, strict=True)), "pair_pk": pk, "exit_code": status}
+        for pk, status, *labels in query.iterall(BATCH)
+    ]
+
+
+def latest_pairs(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of pairs with the same labels, the one that counts: a finished one before others, then the newest."""
+    best: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in EXTRAS)
+        rank = (row["exit_code"] == 0, row["pair_pk"])
+        if key not in best or rank > (best[key]["exit_code"] == 0, best[key]["pair_pk"]):
+            best[key] = row
+    return sorted(best.values(), key=lambda row: tuple(str(row[name]) for name in EXTRAS))

@@ -1,0 +1,98 @@
+"""What a question costs, counted instead of timed: statements, and rows that leave the database."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy
+from aiida import orm
+from aiida.manage import get_manager
+from aiida.manage.configuration import Profile
+
+from aiida_falsemetal.query import frame_query
+from aiida_falsemetal.query.rows import frame_rows
+from aiida_falsemetal.query.subjects import table
+
+from .test_rows import Graph
+
+
+@contextmanager
+def watched() -> Iterator[list[tuple[str, Any]]]:
+    """The SELECTs that are sent meanwhile, with their parameters."""
+    engine = get_manager().get_profile_storage().get_session().get_bind()
+    sent: list[tuple[str, Any]] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        if statement.startswith("SELECT"):
+            sent.append((statement, parameters))
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", listen)
+    try:
+        yield sent
+    finally:
+        sqlalchemy.event.remove(engine, "before_cursor_execute", listen)
+
+
+@pytest.fixture(scope="module")
+def campaign(aiida_profile: Profile) -> str:
+    """Three pairs, each with four frames of gaps 0, 0.5, 1 and 1.5 eV, and one without a result."""
+    names = {"hostname": "localhost", "transport_type": "core.local", "scheduler_type": "core.direct"}
+    graph = Graph(orm.Computer(label=uuid.uuid4().hex, **names).store())
+    for seed in range(3):
+        pair = graph.pair(seed=seed)
+        for step in range(4):
+            graph.gap(pair, step, gap=0.5 * step)
+        graph.gap(pair, 100, exit_status=None)
+    return graph.campaign
+
+
+@pytest.mark.parametrize(
+    ("where", "columns", "statements"),
+    [
+        ("gap < 0.7", "step,gap", 3),  # pairs, their frames, results; a frame without a result has no gap
+        ("gap < 0.7", "step,gap,pw_pk", 4),  # and runs
+        ("gap < 0.7 and mlip = 'none'", "step", 1),  # no pair is left
+        ("gap < -1", "step,pw_pk", 3),  # no row is left to look up the run of
+        ("step = 3", "step", 4),  # frames without a result too: there is none of that step
+        ("step = 100", "step", 5),  # there are some: whether any of them has a result after all
+        (None, None, 6),
+    ],
+)
+def test_statements_do_not_depend_on_the_number_of_frames(
+    campaign: str, where: str | None, columns: str | None, statements: int
+) -> None:
+    with watched() as sent:
+        table("frames", where, columns, campaign=campaign)
+    assert len(sent) == statements
+
+
+def test_the_database_leaves_out_what_does_not_fit(campaign: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    row = frame_query._row
+    monkeypatch.setattr(frame_query, "_row", lambda *given: [made.append(given[2]), row(*given)][1])
+    shown = table("frames", "gap < 0.7 and seed != 0", campaign=campaign)[1]
+    assert len(shown) == len(made) == 4
+    made.clear()
+    assert len(frame_rows(campaign)) == len(made) == 15
+
+
+def test_no_statement_reads_all_nodes_or_all_links(campaign: str) -> None:
+    """On SQLite, which has no statistics: from the pairs on, every step is by a key or a link's ends."""
+    session = get_manager().get_profile_storage().get_session()
+    if session.get_bind().dialect.name != "sqlite":
+        pytest.skip("reads SQLite's plans; PostgreSQL chooses them by what the tables hold")
+    with watched() as sent:
+        table("frames", "step < 5 and gap is not null and mlip like '%'", campaign=campaign)
+        frame_rows(campaign)
+    assert len(sent) == 10
+    for statement, parameters in sent:
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+        steps = [step[-1] for step in plan if "db_db" in step[-1]]
+        assert steps and all(step.startswith("SEARCH") for step in steps), steps
+        keys = {step.partition("USING ")[2].partition(" (")[0] for step in steps[1:]}
+        ends = {f"INDEX ix_db_dblink_db_dblink_{end}_id" for end in ("input", "output")}
+        assert keys <= {"INTEGER PRIMARY KEY", *ends}, steps
