@@ -42,7 +42,8 @@ def _plugins(pair_pks: list[int], workflow: str | None = None) -> list[dict[str,
         called(query, workflow, "gap", "run")
         tag = "run"
     # All frames of a campaign ran with one version or two.
-    query.add_projection(tag, ["attributes.version"]).distinct()
+    query.add_projection(tag, ["attributes.version"])
+    query.distinct()
     return [version or {} for (version,) in query.iterall()]
 
 
