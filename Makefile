@@ -33,7 +33,7 @@ demo: ## the report of a campaign that comes with the package; needs neither pw.
 $(STAMP): pyproject.toml requirements.lock | system
 	test -e $@ || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install -q $(TORCH_ARGS) -c requirements.lock $(TORCH)
-	$(BIN)/python -m pip install -q $(PIP_ARGS) -c requirements.lock -e '.[mace,openmm,dev,docs]'
+	$(BIN)/python -m pip install -q $(PIP_ARGS) -c requirements.lock -e '.[mace,openmm,parquet,dev,docs]'
 	touch $@
 
 install: $(STAMP) ## the package with all it needs, in .venv, at the versions of requirements.lock

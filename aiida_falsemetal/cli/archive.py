@@ -25,9 +25,10 @@ from .query import (
     write_report,
 )
 from .status import status
+from .why import why
 
 DEMO = Path(__file__).parents[1] / "demo" / "quickstart.aiida"
-READERS = {str(command.name): command for command in (query, status, report)}
+READERS = {str(command.name): command for command in (query, why, status, report)}
 """Commands that read and change nothing, which is all that an archive allows."""
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names of campaigns; of an archive they need not be the names of a campaign file, and become folders."""
@@ -128,6 +129,8 @@ def demo(output: Path) -> None:
         "Open it in a browser. Then try\n"
         f"  falsemetal open {DEMO} -- query\n"
         "      its frames, one row each, with the pk of every run\n"
+        f"  falsemetal open {DEMO} -- why PK\n"
+        "      the story of one of them, from the recipe of its interface to its gap\n"
         "  make screen\n"
         "      the same campaign computed here: minutes on two cores, Quantum ESPRESSO needed\n"
         "and read docs/my-mlip.md for a campaign of your own."

@@ -15,7 +15,7 @@ from .common import as_text
 
 SUFFIXES = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 PARQUET_PACKAGES = ("pyarrow", "fastparquet")
-"""What pandas can write Parquet with. Not dependencies: some hundred megabytes for one format among three."""
+"""What pandas can write Parquet with. The extra ``parquet``: some hundred megabytes for one format among three."""
 
 
 def chosen_form(form: str | None, output: Path | None) -> str:

@@ -122,6 +122,8 @@ def test_demo_needs_no_profile_and_no_model(empty_home: Home) -> None:
 def test_a_reading_command_on_an_archive(empty_home: Home) -> None:
     rows = list(csv.DictReader(empty_home.good("open", str(DEMO), "--", "query", "--format", "csv").splitlines()))
     assert len(rows) == 12 and {row["campaign"] for row in rows} == {"quickstart"}
+    story = empty_home.good("open", str(DEMO), "--", "why", rows[0]["gap_pk"])
+    assert f"<{rows[0]['result_pk']}>" in story and "pw.x" in story
     assert list(empty_home.folder.iterdir()) == []
 
 
