@@ -1,0 +1,276 @@
+"""Submits twins, follows them, and says what has come out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .submit import load_code, worker_room
+
+POLL_SECONDS = 5.0
+PLAIN_SECONDS = 20.0
+"""Without a terminal a line is printed this often."""
+DAEMON_SECONDS = 15.0
+LABEL_DEPTH = 3
+"""Processes of one label under way at once: LabelWorkChain, PwBaseWorkChain, its job."""
+
+
+def run_twins(
+    content: Any,
+    samplers: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    stop_after: str,
+    retry: bool,
+    dry_run: bool,
+    follow: bool,
+) -> None:
+    """Submit what is missing, follow, show. Exits with 1 where what was asked for did not happen."""
+    from ..campaign.twins import expand_runs
+    from ..query.twins import is_active
+
+    runs = expand_runs(content, samplers)
+    click.echo(_state(content, runs))
+    if dry_run:
+        return
+    under_way = is_active(content.name)
+
+    def submit() -> None:
+        if under_way:
+            click.echo("a TwinWorkChain of this name is under way already; going on with it")
+        else:
+            node = submit_twins(content, samplers, settings, runs, stop_after, retry)
+            click.echo(f"submitted TwinWorkChain<{node.pk}>")
+
+    if not follow:
+        _submit_only(submit)
+        return
+    _follow(content, runs, submit)
+    show(content, runs)
+    _exit_unless_well(content.name)
+
+
+def submit_twins(
+    content: Any, samplers: dict[str, Any], settings: dict[str, Any], runs: list[Any], stop_after: str, retry: bool
+) -> Any:
+    """Submit a TwinWorkChain; returns its node.
+
+    :raises click.ClickException: if a code is not set up.
+    """
+    from aiida import engine
+
+    node = engine.submit(twins_builder(content, samplers, settings, runs, stop_after, retry))
+    # Not left to the workchain, which may not begin for a while: this is how it is found.
+    node.base.extras.set("falsemetal_twins", content.name)
+    return node
+
+
+def twins_builder(
+    content: Any, samplers: dict[str, Any], settings: dict[str, Any], runs: list[Any], stop_after: str, retry: bool
+) -> Any:
+    """Builder of a TwinWorkChain; arguments as of :func:`submit_twins`."""
+    from aiida import orm
+    from aiida.plugins import WorkflowFactory
+
+    from ..data.mlip import MlipData
+    from .profile import MD_CODE, PW_CODE
+
+    numbers = {name: f"s{number:03d}" for number, name in enumerate(samplers)}
+    builder = WorkflowFactory("falsemetal.twin").get_builder()
+    builder.twins = orm.Dict(content.model_dump(mode="json"))
+    builder.runs = {
+        f"r{number:04d}": orm.Dict(
+            {
+                **run.content,
+                "fingerprint": run.fingerprint,
+                "sampler_number": numbers[run.sampler],
+                "slots": content.slots,
+            }
+        )
+        for number, run in enumerate(runs)
+    }
+    builder.samplers = {
+        numbers[name]: MlipData.get_or_create(s.path, s.family, s.kwargs, s.facts, name, accepted=s.accepted)
+        for name, s in samplers.items()
+    }
+    builder.sampler_codes = {numbers[name]: load_code(s.code or MD_CODE) for name, s in samplers.items()}
+    builder.label = orm.Dict(settings)
+    builder.pw_code = load_code(PW_CODE)
+    builder.pw_options = orm.Dict(
+        {
+            "slots": content.slots,
+            "resources": {"num_machines": 1, "num_mpiprocs_per_machine": content.label.ranks},
+            "max_wallclock_seconds": content.label.walltime,
+        }
+    )
+    builder.at_once = orm.Int(max(1, min(content.label.at_once, (worker_room() - 10) // LABEL_DEPTH)))
+    builder.stop_after = orm.Str(stop_after)
+    builder.retry = orm.Bool(retry)
+    return builder
+
+
+def _submit_only(submit: Callable[[], None]) -> None:
+    """Submit to a daemon that runs already.
+
+    :raises click.ClickException: if none runs.
+    """
+    from aiida.manage.configuration import get_profile
+
+    from .daemon import daemon_runs
+
+    if not daemon_runs():
+        raise click.ClickException(
+            "no AiiDA daemon runs, so nothing would compute. Add --follow, which starts one and stops it at the end, "
+            f"or start your own with `verdi -p {get_profile().name} daemon start`."
+        )
+    submit()
+
+
+def _follow(content: Any, runs: list[Any], submit: Callable[[], None]) -> None:
+    """Show progress until the TwinWorkChain has ended. Starts the daemon if none runs, and stops it then."""
+    from .daemon import ensure_daemon, stop_daemon
+
+    started = ensure_daemon()
+    try:
+        submit()
+        _watch(content, runs, started)
+    except KeyboardInterrupt:
+        click.echo("\nstopped following; nothing is lost. The same command goes on from here.", err=True)
+        raise SystemExit(130) from None
+    finally:
+        if started:
+            stop_daemon()
+
+
+def _watch(content: Any, runs: list[Any], ours: bool) -> None:
+    """Print progress until the end. A daemon of ours that dies is started again."""
+    from rich.live import Live
+    from rich.text import Text
+
+    from ..query.twins import is_active
+    from .common import wide_console
+    from .daemon import daemon_runs, ensure_daemon
+
+    console = wide_console()
+    begun = looked = time.monotonic()
+    printed = -PLAIN_SECONDS
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            active, line = _patient(lambda: (is_active(content.name), _state(content, runs)))
+            now = time.monotonic()
+            said = f"{line}; {_duration(now - begun)} so far"
+            if console.is_terminal:
+                live.update(Text(said), refresh=True)
+            elif now - printed > PLAIN_SECONDS or not active:
+                console.print(Text(said), soft_wrap=True)
+                printed = now
+            if not active:
+                return
+            if now - looked > DAEMON_SECONDS:
+                looked = now
+                if not ours and not daemon_runs():
+                    raise click.ClickException("the daemon was stopped. The same command goes on from here.")
+                ensure_daemon()
+            time.sleep(POLL_SECONDS)
+
+
+def _patient(look: Callable[[], Any]) -> Any:
+    """Look again where SQLite is locked for longer than a query waits, see :mod:`.follow`."""
+    from aiida.manage import get_manager
+    from sqlalchemy.exc import OperationalError
+
+    from .follow import PATIENCE
+
+    for looks in range(1, PATIENCE + 1):
+        try:
+            return look()
+        except OperationalError as error:
+            if "locked" not in str(error) or looks == PATIENCE:
+                raise
+            get_manager().get_profile_storage().get_session().rollback()
+            time.sleep(POLL_SECONDS)
+    raise AssertionError("unreachable")
+
+
+def _state(content: Any, runs: list[Any]) -> str:
+    """One line: sampling runs, labels, time left."""
+    from ..query.twins import twins_progress
+
+    counts = {run.fingerprint: run.content["selection"]["frames"] for run in runs}
+    found = twins_progress(content.name, counts, _atoms(runs))
+    failed = f" ({found.runs_failed} failed)" if found.runs_failed else ""
+    text = f"twins {content.name}: {found.runs} of {len(runs)} sampling runs{failed}, "
+    text += f"{found.labels} of {found.asked} labels"
+    notes = [f"{count} {word}" for count, word in ((found.metallic, "metallic"), (found.failed, "failed")) if count]
+    text += f" ({', '.join(notes)})" if notes else ""
+    if found.missing:
+        text += f", about {_duration(found.seconds / content.slots)} of labels left"
+        text += f" ({found.seconds / 3600:.1f} core-hours)"
+    return text
+
+
+def _atoms(runs: list[Any]) -> int:
+    """Atoms of a typical configuration: three a water, the mean over what is asked for."""
+    from ..interfaces.film import FilmParameters
+
+    sizes = []
+    for run in runs:
+        given = run.content["parameters"]
+        number = given.get("molecules") or FilmParameters(**given).liquid().number
+        sizes += [3 * number] * run.content["selection"]["frames"]
+    return round(sum(sizes) / len(sizes))
+
+
+def show(content: Any, runs: list[Any]) -> None:
+    """Print the labels by source."""
+    from ..query.twins import label_rows, sample_rows
+    from .common import print_rows
+
+    for row in sample_rows(content.name):
+        if row["reason"]:
+            click.echo(f"SampleWorkChain<{row['pk']}>: {row['reason']}", err=True)
+    rows = label_rows(content.name)
+    table = []
+    for source in dict.fromkeys(row["source"] for row in rows):
+        own = [row for row in rows if row["source"] == source]
+        drops = [abs(row["drop"]) for row in own if row["drop"] is not None]
+        gaps = [row["gap"] for row in own if row["gap"] is not None]
+        table.append(
+            {
+                "source": source,
+                "labels": sum(row["exit_code"] == 0 for row in own),
+                "metallic": sum(bool(row["metallic"]) for row in own),
+                "failed": sum(row["exit_code"] != 0 for row in own),
+                "largest drop (V)": max(drops, default=None),
+                "smallest gap (eV)": min(gaps, default=None),
+                "core-hours": sum(row["wall_seconds"] or 0.0 for row in own) * content.label.ranks / 3600.0,
+            }
+        )
+    print_rows(table, "table")
+
+
+def _exit_unless_well(name: str) -> None:
+    """Exit with 1 where the newest TwinWorkChain did not end well."""
+    from aiida import orm
+    from aiida.plugins import WorkflowFactory
+
+    query = orm.QueryBuilder()
+    query.append(
+        WorkflowFactory("falsemetal.twin"), filters={"extras.falsemetal_twins": name}, project=["*"], tag="twin"
+    )
+    query.order_by({"twin": {"id": "desc"}})
+    found = query.first()
+    if found is not None and not found[0].is_finished_ok:
+        click.echo(f"TwinWorkChain<{found[0].pk}>: {found[0].exit_message or found[0].process_state}", err=True)
+        raise SystemExit(1)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
