@@ -37,6 +37,10 @@ def run_twins(
     if dry_run:
         return
     under_way = is_active(content.name)
+    if not under_way and _is_complete(content, runs, stop_after, retry):
+        click.echo("nothing to compute: everything is in the graph")
+        show(content, runs)
+        return
 
     def submit() -> None:
         if under_way:
@@ -51,6 +55,17 @@ def run_twins(
     _follow(content, runs, submit)
     show(content, runs)
     _exit_unless_well(content.name)
+
+
+def _is_complete(content: Any, runs: list[Any], stop_after: str, retry: bool) -> bool:
+    """Whether all that was asked for is there."""
+    if stop_after == "training":
+        return False
+    found = _progress(content, runs)
+    sampled = bool(found.runs == len(runs))
+    if stop_after == "samples":
+        return sampled
+    return sampled and not found.missing and not (retry and found.failed)
 
 
 def submit_twins(
@@ -197,10 +212,7 @@ def _patient(look: Callable[[], Any]) -> Any:
 
 def _state(content: Any, runs: list[Any]) -> str:
     """One line: sampling runs, labels, time left."""
-    from ..query.twins import twins_progress
-
-    counts = {run.fingerprint: run.content["selection"]["frames"] for run in runs}
-    found = twins_progress(content.name, counts, _atoms(runs))
+    found = _progress(content, runs)
     failed = f" ({found.runs_failed} failed)" if found.runs_failed else ""
     text = f"twins {content.name}: {found.runs} of {len(runs)} sampling runs{failed}, "
     text += f"{found.labels} of {found.asked} labels"
@@ -210,6 +222,13 @@ def _state(content: Any, runs: list[Any]) -> str:
         text += f", about {_duration(found.seconds / content.slots)} of labels left"
         text += f" ({found.seconds / 3600:.1f} core-hours)"
     return text
+
+
+def _progress(content: Any, runs: list[Any]) -> Any:
+    from ..query.twins import twins_progress
+
+    counts = {run.fingerprint: run.content["selection"]["frames"] for run in runs}
+    return twins_progress(content.name, counts, _atoms(runs))
 
 
 def _atoms(runs: list[Any]) -> int:
