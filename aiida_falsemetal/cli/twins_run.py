@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +40,9 @@ def run_twins(
     under_way = is_active(content.name)
     if not under_way and _is_complete(content, runs, stop_after, retry):
         click.echo("nothing to compute: everything is in the graph")
-        show(content, runs)
+        show(content)
+        if stop_after == "training":
+            show_twins(content)
         return
 
     def submit() -> None:
@@ -53,19 +56,29 @@ def run_twins(
         _submit_only(submit)
         return
     _follow(content, runs, submit)
-    show(content, runs)
+    show(content)
     _exit_unless_well(content.name)
+    if stop_after == "training":
+        show_twins(content)
 
 
 def _is_complete(content: Any, runs: list[Any], stop_after: str, retry: bool) -> bool:
     """Whether all that was asked for is there."""
-    if stop_after == "training":
-        return False
+    from ..query.twins import trained_twins
+
     found = _progress(content, runs)
     sampled = bool(found.runs == len(runs))
     if stop_after == "samples":
         return sampled
-    return sampled and not found.missing and not (retry and found.failed)
+    labelled = sampled and not found.missing and not (retry and found.failed)
+    if stop_after == "labels" or not labelled:
+        return labelled
+    made = trained_twins(content.name)
+    if made is None or made.labels != found.labels:
+        return False
+    wanted = twins_content(content)
+    # Sources and settings of the sampling and of the labels are in the labels already.
+    return all(made.content.get(key) == wanted[key] for key in ("split", "training", "baseline", "licence"))
 
 
 def submit_twins(
@@ -95,7 +108,8 @@ def twins_builder(
 
     numbers = {name: f"s{number:03d}" for number, name in enumerate(samplers)}
     builder = WorkflowFactory("falsemetal.twin").get_builder()
-    builder.twins = orm.Dict(content.model_dump(mode="json"))
+    builder.twins = orm.Dict(twins_content(content))
+    builder.train_code = load_code(content.training.code or MD_CODE)
     builder.runs = {
         f"r{number:04d}": orm.Dict(
             {
@@ -125,6 +139,12 @@ def twins_builder(
     builder.stop_after = orm.Str(stop_after)
     builder.retry = orm.Bool(retry)
     return builder
+
+
+def twins_content(content: Any) -> dict[str, Any]:
+    """The file's content as the workchain is given it, the long-ranged twin's charges decided."""
+    baseline = {"charges": content.ewald.table(), "smearing": content.ewald.smearing}
+    return {**content.model_dump(mode="json"), "baseline": baseline}
 
 
 def _submit_only(submit: Callable[[], None]) -> None:
@@ -211,7 +231,9 @@ def _patient(look: Callable[[], Any]) -> Any:
 
 
 def _state(content: Any, runs: list[Any]) -> str:
-    """One line: sampling runs, labels, time left."""
+    """One line: sampling runs, labels, time left, and what the trainings say."""
+    from ..query.twins import running_training
+
     found = _progress(content, runs)
     failed = f" ({found.runs_failed} failed)" if found.runs_failed else ""
     text = f"twins {content.name}: {found.runs} of {len(runs)} sampling runs{failed}, "
@@ -221,6 +243,8 @@ def _state(content: Any, runs: list[Any]) -> str:
     if found.missing:
         text += f", about {_duration(found.seconds / content.slots)} of labels left"
         text += f" ({found.seconds / 3600:.1f} core-hours)"
+    for name, said in running_training(content.name).items():
+        text += f"; {name.replace('_', '-')}: {said}"
     return text
 
 
@@ -243,7 +267,7 @@ def _atoms(runs: list[Any]) -> int:
     return round(sum(sizes) / len(sizes))
 
 
-def show(content: Any, runs: list[Any]) -> None:
+def show(content: Any) -> None:
     """Print the labels by source."""
     from ..query.twins import label_rows, sample_rows
     from .common import print_rows
@@ -269,6 +293,45 @@ def show(content: Any, runs: list[Any]) -> None:
             }
         )
     print_rows(table, "table")
+
+
+def show_twins(content: Any) -> None:
+    """Print the errors, write the models' files and say how a campaign uses them."""
+    from ..query.twins import trained_twins
+    from .common import print_rows, results_folder
+
+    made = trained_twins(content.name)
+    if made is None:
+        return
+    rows = []
+    for name, errors in made.errors.items():
+        for row in errors["rows"]:
+            if row["part"] != "train" or row["source"] == "all":
+                rows.append({"twin": name.replace("_", "-"), **row})
+    click.echo("errors in meV/Å and meV an atom; test frames are held out")
+    print_rows(rows, "table")
+    for name, errors in made.errors.items():
+        for part, found in errors["slopes"].items():
+            click.echo(f"{name.replace('_', '-')}, missing-energy slope, {part} films: {_slope(found)}")
+    folder = results_folder("twins") / content.name
+    folder.mkdir(parents=True, exist_ok=True)
+    click.echo("in a campaign file in this folder:\nmlips:")
+    for node in made.models.values():
+        # The checksum in the name: a later training does not replace an earlier one's file.
+        path = folder / f"{node.label}-{node.sha256[:8]}.model"
+        path.write_bytes(node.get_content(mode="rb"))
+        facts = node.facts
+        given = {"family": node.family, "file": str(path), "kwargs": node.kwargs}
+        given.update({key: facts[key] for key in ("licence", "reference") if facts.get(key)})
+        click.echo(f"  {node.label}: {json.dumps(given, ensure_ascii=False)}  # MlipData<{node.pk}>")
+
+
+def _slope(found: dict[str, Any]) -> str:
+    if found["slope"] is None:
+        return str(found["says"])
+    return (
+        f"{found['slope']:.2f} [{found['low']:.2f}, {found['high']:.2f}] of {found['frames']} frames; {found['says']}"
+    )
 
 
 def _exit_unless_well(name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from aiida import orm
 
 from ..names import ENDED
+from .logs import MD_LOG, clean, job_texts
 
 GROUP_PREFIX = "falsemetal/twins/"
 LABEL_SECONDS = 60.0
@@ -142,3 +143,81 @@ def is_active(name: str) -> bool:
         },
     )
     return bool(query.count())
+
+
+ERRORS = {"short_ranged": "short_ranged_errors", "long_ranged": "long_ranged_errors"}
+"""Outputs of a TwinWorkChain: a model, and its errors."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Twins that have been trained.
+
+    :param pk: of the TwinWorkChain.
+    :param content: of the file, as it was given.
+    :param labels: how many labels there were, unusable ones among them.
+    :param models: the MlipData of ``short_ranged`` and ``long_ranged``.
+    :param errors: of each, see :func:`aiida_falsemetal.calculations.twins.evaluate_twin`.
+    """
+
+    pk: int
+    content: dict[str, Any]
+    labels: int
+    models: dict[str, Any]
+    errors: dict[str, dict[str, Any]]
+
+
+def trained_twins(name: str) -> Trained | None:
+    """The newest trained twins of that name, None where there are none."""
+    query = orm.QueryBuilder()
+    query.append(
+        orm.WorkChainNode,
+        filters={
+            "process_type": "aiida.workflows:falsemetal.twin",
+            "extras.falsemetal_twins": name,
+            "attributes.exit_status": 0,
+        },
+        tag="twin",
+        project="*",
+    )
+    query.append(orm.Data, with_incoming="twin", edge_filters={"label": "long_ranged"})
+    query.order_by({"twin": {"id": "desc"}})
+    node = query.first(flat=True)
+    if node is None:
+        return None
+    outputs = node.outputs
+    return Trained(
+        node.pk,
+        node.inputs.twins.get_dict(),
+        int(outputs.split.get_dict()["labels"]),
+        {key: outputs[key] for key in ERRORS},
+        {key: outputs[label].get_dict() for key, label in ERRORS.items()},
+    )
+
+
+def running_training(name: str) -> dict[str, str]:
+    """What the trainings under way have said last, by ``short_ranged`` and ``long_ranged``; of jobs on this machine."""
+    query = orm.QueryBuilder()
+    query.append(
+        orm.WorkChainNode,
+        filters={
+            "process_type": "aiida.workflows:falsemetal.twin",
+            "extras.falsemetal_twins": name,
+            "attributes.process_state": {"!in": list(ENDED)},
+        },
+        tag="twin",
+    )
+    query.append(
+        orm.WorkChainNode,
+        with_incoming="twin",
+        edge_filters={"label": {"like": "train_%"}},
+        edge_project="label",
+        tag="training",
+    )
+    query.append(orm.CalcJobNode, with_incoming="training", project="*", tag="job")
+    query.order_by({"job": {"id": "asc"}})
+    said: dict[str, str] = {}
+    for job, label in query.iterall():
+        lines = [line for line in job_texts(job).get(MD_LOG, "").splitlines() if line.startswith("epoch")]
+        said[label.removeprefix("train_")] = clean(lines[-1]) if lines else "starting"
+    return said

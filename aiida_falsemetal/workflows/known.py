@@ -70,3 +70,24 @@ def configurations_of(pk: int) -> list[tuple[int, int]]:
     outputs = outputs_of(pk)
     steps = sorted(name.partition(".")[2] for name in outputs if name.startswith("frames."))
     return [(outputs[f"frames.{step}"].pk, outputs[f"records.{step}"].pk) for step in steps]
+
+
+def known_training(fingerprint: str) -> int | None:
+    """PK of the newest training with that fingerprint that has ended well."""
+    found = [row for row in _finished("falsemetal.train", "falsemetal_training", [fingerprint]) if row[2] == 0]
+    return found[-1][1] if found else None
+
+
+def known_checkpoint(fingerprint: str) -> orm.SinglefileData | None:
+    """The newest checkpoint of an unfinished training with that fingerprint, to go on from."""
+    query = orm.QueryBuilder()
+    query.append(
+        orm.WorkChainNode,
+        filters={"process_type": "aiida.workflows:falsemetal.train", "extras.falsemetal_training": fingerprint},
+        tag="training",
+    )
+    query.append(orm.CalcJobNode, with_incoming="training", tag="job")
+    query.append(orm.SinglefileData, with_incoming="job", edge_filters={"label": "checkpoint"}, project="*", tag="file")
+    query.order_by({"file": {"id": "desc"}})
+    found = query.first(flat=True)
+    return None if found is None else found

@@ -10,19 +10,24 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ToContext, WorkChain, while_
+from aiida.engine import ToContext, WorkChain, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from ..calculations.label import label_fingerprint
+from ..calculations.twins import evaluate_twin, make_twin, training_set
 from ..data.mlip import MlipData
-from .known import configurations_of, known_labels, known_samples
+from .known import configurations_of, known_checkpoint, known_labels, known_samples, known_training, outputs_of
 from .label import GROUP_PREFIX, LabelWorkChain
+from .options import md_options
 from .pseudos import pseudos_of
 from .sample import SampleWorkChain
+from .train import MaceTrainWorkChain, training_fingerprint, training_parameters
 
 RUNS_AT_ONCE = 8
 STAGES = ("samples", "labels", "training")
 """What a workchain may stop after."""
+TWINS = {"short_ranged": "sr", "long_ranged": "lr"}
+"""Outputs, and what the models' names end in."""
 
 
 class TwinWorkChain(WorkChain):
@@ -40,6 +45,7 @@ class TwinWorkChain(WorkChain):
         spec.input("pw_code", valid_type=orm.AbstractCode)
         spec.input("pw_options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")
         spec.input("at_once", valid_type=orm.Int, default=lambda: orm.Int(16), help="Labels under way at once.")
+        spec.input("train_code", valid_type=orm.AbstractCode, required=False, help="A Python with mace-torch.")
         spec.input("stop_after", valid_type=orm.Str, default=lambda: orm.Str(STAGES[-1]), help=", ".join(STAGES))
         spec.input("retry", valid_type=orm.Bool, default=lambda: orm.Bool(False), help="Failed labels again.")
         spec.outline(
@@ -48,7 +54,13 @@ class TwinWorkChain(WorkChain):
             cls.gather,
             while_(cls.labels_wait)(cls.run_labels, cls.inspect_labels),
             cls.conclude,
+            if_(cls.should_train)(cls.split, cls.run_training, cls.evaluate),
         )
+        for name in TWINS:
+            spec.output(name, valid_type=MlipData, required=False, help="The trained model.")
+            spec.output(f"{name}_errors", valid_type=orm.Dict, required=False, help="Held out; missing-energy slopes.")
+        spec.output("labels", valid_type=orm.SinglefileData, required=False, help="Extended XYZ of all usable labels.")
+        spec.output("split", valid_type=orm.Dict, required=False, help="Which label is for what; the same for both.")
         spec.exit_code(
             401,
             "ERROR_NO_CONFIGURATIONS",
@@ -58,6 +70,10 @@ class TwinWorkChain(WorkChain):
             402,
             "ERROR_LABELS_LOST",
             message="{count} labels ended for reasons that are not pw.x's; the same command computes them again.",
+        )
+        spec.exit_code(403, "ERROR_TOO_FEW_LABELS", message="There is nothing to train on: {message}")
+        spec.exit_code(
+            410, "ERROR_TRAINING", message="A twin could not be trained: {message} The same command goes on."
         )
 
     def setup(self) -> None:
@@ -191,6 +207,84 @@ class TwinWorkChain(WorkChain):
             return self.exit_codes.ERROR_LABELS_LOST.format(count=self.ctx.lost)
         return None
 
+    def should_train(self) -> bool:
+        """Whether the twins are wanted."""
+        return bool(self.inputs.stop_after.value == STAGES[-1])
+
+    def split(self) -> Any:
+        """The training set, the same for both twins."""
+        nodes: dict[str, Any] = {}
+        used: set[int] = set()
+        for key, pk in sorted(self.ctx.labels.items()):
+            if pk in used:  # the same configuration twice would be trained on and held out
+                continue
+            used.add(pk)
+            outputs = outputs_of(pk)
+            nodes[f"structure_{key}"] = orm.load_node(self.ctx.configurations[key]["frame"])
+            nodes[f"label_{key}"], nodes[f"forces_{key}"] = outputs["label"], outputs["forces"]
+        settings = orm.Dict(self.inputs.twins.get_dict()["split"])
+        try:
+            made = training_set(settings, **nodes, metadata={"call_link_label": "training_set"})
+        except ValueError as error:
+            return self.exit_codes.ERROR_TOO_FEW_LABELS.format(message=str(error))
+        self.ctx.training_set = made["labels"]
+        self.out("labels", made["labels"])
+        self.out("split", made["split"])
+        return None
+
+    def run_training(self) -> ToContext:
+        """Train both twins, unless that was done; where one was stopped, from its last checkpoint."""
+        content = self.inputs.twins.get_dict()
+        submitted, self.ctx.trained = {}, {}
+        for name, baseline in (("short_ranged", None), ("long_ranged", content["baseline"])):
+            parameters = training_parameters(content["training"], baseline)
+            digest = training_fingerprint(self.ctx.training_set, parameters)
+            known = known_training(digest)
+            if known is not None:
+                self.ctx.trained[name] = known
+                self._add([known])
+                continue
+            builder = MaceTrainWorkChain.get_builder()
+            builder.train.code = self.inputs.train_code
+            builder.train.labels = self.ctx.training_set
+            builder.train.parameters = orm.Dict(parameters)
+            checkpoint = known_checkpoint(digest)
+            if checkpoint is not None:
+                builder.train.checkpoint = checkpoint
+            options = {"slots": content["slots"], "max_wallclock_seconds": content["training"]["walltime"]}
+            builder.train.metadata.options = md_options(options, content["training"]["threads"])
+            builder.max_iterations = orm.Int(content["training"]["max_jobs"])
+            builder.metadata.call_link_label = f"train_{name}"
+            submitted[f"train_{name}"] = self.submit(builder)
+        return ToContext(**submitted)
+
+    def evaluate(self) -> Any:
+        """Errors and models."""
+        content = self.inputs.twins.get_dict()
+        for name, suffix in TWINS.items():
+            if name not in self.ctx.trained:
+                node = self.ctx[f"train_{name}"]
+                self._add([node.pk])
+                if not node.is_finished_ok:
+                    return self.exit_codes.ERROR_TRAINING.format(message=str(node.exit_message or node.process_state))
+                self.ctx.trained = {**self.ctx.trained, name: node.pk}
+            outputs = outputs_of(self.ctx.trained[name])
+            found = evaluate_twin(
+                self.ctx.training_set, outputs["predictions"], metadata={"call_link_label": f"evaluate_{name}"}
+            )
+            self.out(f"{name}_errors", found)
+            parameters = training_parameters(content["training"], content["baseline"] if suffix == "lr" else None)
+            described = {
+                "family": parameters["family"],
+                "kwargs": parameters["kwargs"],
+                "label": f"{self.ctx.name}-{suffix}",
+                "licence": content["licence"],
+                "reference": reference(self.ctx.name, len(self.ctx.labels), self.inputs.label.get_dict()),
+            }
+            link = {"call_link_label": f"make_{name}"}
+            self.out(name, make_twin(outputs["model"], outputs["results"], orm.Dict(described), metadata=link))
+        return None
+
     def _group(self) -> orm.Group:
         return orm.Group.collection.get_or_create(label=GROUP_PREFIX + self.ctx.name)[0]
 
@@ -199,3 +293,11 @@ class TwinWorkChain(WorkChain):
         nodes = [orm.load_node(pk) for pk in pks]
         if nodes:
             self._group().add_nodes(nodes)
+
+
+def reference(name: str, labels: int, settings: dict[str, Any]) -> str:
+    """What a twin says of its training."""
+    return (
+        f"falsemetal twins {name}: {labels} labels of {settings['functional']}, {settings['ecutwfc']:g} Ry, "
+        f"{settings['pseudo_family']}"
+    )

@@ -94,3 +94,35 @@ def test_an_archive_of_labels_spares_another_profile_the_work(
     before = other.python(jobs)
     assert "8 of 8 labels" in other.run("twins", "other.yaml", "--follow", "--stop-after", "labels")
     assert other.python(jobs) == before
+
+
+def test_both_twins_are_trained_and_known_to_a_campaign(workspace: Workspace, labelled: str) -> None:
+    said = workspace.run("twins", "tiny.yaml", "--follow", timeout=3000)
+    assert "missing-energy slope" in said and "tiny-sr:" in said and "tiny-lr:" in said
+    found = workspace.python(
+        "from aiida_falsemetal.query.twins import trained_twins\n"
+        "made = trained_twins('tiny')\n"
+        "print(json.dumps([made.labels, {k: [n.family, n.facts, n.kwargs] for k, n in made.models.items()},"
+        " {k: e['rows'][0] for k, e in made.errors.items()}]))"
+    )
+    labels, models, errors = found
+    assert labels == 8 and models["short_ranged"][0] == "mace" and models["long_ranged"][0] == "mace_ewald"
+    assert not models["short_ranged"][1]["long_ranged"] and models["long_ranged"][1]["long_ranged"]
+    assert models["long_ranged"][2]["charges"]["O"] == pytest.approx(-0.742, abs=1e-3)
+    for row in errors.values():
+        assert row["part"] == "test" and row["frames"] >= 1 and 0.0 < row["force_rmse"] < 5000.0
+    assert "nothing to compute" in workspace.run("twins", "tiny.yaml", "--follow")
+    # The line that the command prints is one of a campaign, and leads to the very node that was trained.
+    lines = [line.partition("  #")[0] for line in said.splitlines() if line.startswith("  tiny-")]
+    text = "name: use\ninterfaces: {f: {recipe: film, molecules: 8, lateral: 6.5}}\nmlips:\n" + "\n".join(lines)
+    (workspace.folder / "use.yaml").write_text(text + "\n")
+    assert "2 to submit" in workspace.run("screen", "use.yaml", "--dry-run")
+    same = workspace.python(
+        "from pathlib import Path\n"
+        "from aiida_falsemetal.cli.screen import read_campaign\n"
+        "from aiida_falsemetal.data.mlip import MlipData\n"
+        f"_, pairs = read_campaign(Path({str(workspace.folder)!r}, 'use.yaml'))\n"
+        "nodes = [MlipData.get_or_create(p.path, p.family, p.kwargs, m.facts.as_dict(), p.mlip) for p, m in pairs]\n"
+        "print(json.dumps([n.creator.process_label if n.creator else None for n in nodes]))"
+    )
+    assert same == ["make_twin", "make_twin"]
