@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -78,7 +79,16 @@ def _is_complete(content: Any, runs: list[Any], stop_after: str, retry: bool) ->
         return False
     wanted = twins_content(content)
     # Sources and settings of the sampling and of the labels are in the labels already.
-    return all(made.content.get(key) == wanted[key] for key in ("split", "training", "baseline", "licence"))
+    return all(_same(made.content.get(key), wanted[key]) for key in ("split", "training", "baseline", "licence"))
+
+
+def _same(stored: Any, wanted: Any) -> bool:
+    """Whether two values are the same, but for the last digits of numbers, which AiiDA rounds on storing."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        return set(stored) == set(wanted) and all(_same(stored[key], wanted[key]) for key in stored)
+    if isinstance(stored, (int, float)) and isinstance(wanted, (int, float)):
+        return math.isclose(stored, wanted, rel_tol=1e-12)
+    return bool(stored == wanted)
 
 
 def submit_twins(

@@ -84,7 +84,7 @@ class MaceTrainWorkChain(BaseRestartWorkChain):
         super().define(spec)
         spec.expose_inputs(MaceTrainCalculation, namespace="train")
         spec.inputs["max_iterations"].default = lambda: orm.Int(20)
-        spec.expose_outputs(MaceTrainCalculation)
+        spec.expose_outputs(MaceTrainCalculation, exclude=("remote_folder", "remote_stash", "retrieved"))
         spec.outline(cls.setup, while_(cls.should_run_process)(cls.run_process, cls.inspect_process), cls.results)
         spec.exit_code(310, "ERROR_NO_PROGRESS", message="Two jobs in a row got no further; raise training.walltime.")
         spec.exit_code(410, "ERROR_TRAINING", message="{message}")
