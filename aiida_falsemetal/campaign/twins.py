@@ -1,7 +1,7 @@
 """The file of a pair of twins: where configurations come from, how they are labelled, and how both twins are trained.
 
     name: water
-    samplers: {spcfw-ewald: null, spcfw-truncated: null}      # MLIPs by name, as in a campaign
+    samplers: {spcfw-ewald: null}      # MLIPs by name, as in a campaign
     sources:
       film24:
         film: {molecules: 24, lateral: 7.0, vacuum: 25.0, seed: 1}

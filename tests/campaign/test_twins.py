@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from aiida_falsemetal.campaign.errors import CampaignError
+from aiida_falsemetal.campaign.source import parse_source
 from aiida_falsemetal.campaign.twins import check_samplers, expand_runs, load_twins, parse_twins
 
 FILES = Path(__file__).parents[2] / "workflows" / "twins"
@@ -46,6 +48,13 @@ def test_water_is_what_issue_and_docs_say() -> None:
     twins = load_twins(FILES / "water.yaml")
     assert twins.configurations >= 200
     assert all((source.film or source.bulk or {}).get("molecules", 0) >= 24 for source in twins.sources.values())
+
+
+def test_the_file_of_the_documentation_is_good() -> None:
+    page = (FILES.parents[1] / "docs" / "twins.md").read_text()
+    block = page[page.index("    name: water") :].split("\n\n")[0]
+    twins = parse_twins(parse_source(dedent(block), "docs"))
+    assert list(twins.sources) == ["film24", "bulk32"]
 
 
 @pytest.mark.parametrize(
