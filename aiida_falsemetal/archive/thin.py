@@ -1,4 +1,5 @@
-"""An archive without its trajectories: the nodes and their links stay, the arrays of their frames do not."""
+"""An archive without its bulky files: the nodes and their links stay, the frames of trajectories do not, nor what was
+retrieved of programs that are named."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import json
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,31 @@ _WHERE = "node_type = ? AND json_extract(attributes, '$.\"array|positions\"[0]')
 """pw.x leaves a trajectory of one frame, which is small and stays."""
 
 
+_RETRIEVED = """node_type LIKE 'data.core.folder.FolderData%' AND id IN (
+    SELECT l.output_id FROM db_dblink l JOIN db_dbnode n ON n.id = l.input_id
+    WHERE l.type = 'create' AND n.process_type = ?)"""
+
+
 def leave_trajectories_out(path: Path, thinned: Path) -> None:
     """Write ``thinned``: the archive ``path`` without the files of trajectories of more than one frame.
 
     These nodes say so in the extra ``falsemetal_left_out``, and neither they nor what made them has a hash any more:
     in a profile that imports them, nobody's calculation must become a copy of one without its frames.
     """
+    leave_files_out(path, thinned, ())
+
+
+def leave_files_out(path: Path, thinned: Path, jobs: Sequence[str]) -> None:
+    """As :func:`leave_trajectories_out`, and without what was retrieved of some CalcJobs.
+
+    :param jobs: their entry points in ``aiida.calculations``.
+    """
+    conditions = [(_WHERE, _TRAJECTORY), *((_RETRIEVED, f"aiida.calculations:{job}") for job in jobs)]
     with database_of(path) as database, zipfile.ZipFile(path) as source:
-        kept = _edit(database)
+        kept = _edit(database, conditions)
         with zipfile.ZipFile(thinned, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
-            metadata = {**json.loads(source.read(METADATA)), LEFT_OUT: ["trajectories"]}
+            left = ["trajectories", *(f"retrieved files of {job}" for job in jobs)]
+            metadata = {**json.loads(source.read(METADATA)), LEFT_OUT: left}
             # These two first: AiiDA looks for them among the first entries only.
             target.writestr(METADATA, json.dumps(metadata))
             target.write(database, DATABASE)
@@ -37,13 +53,15 @@ def leave_trajectories_out(path: Path, thinned: Path) -> None:
                         shutil.copyfileobj(stream, copy)
 
 
-def _edit(database: Path) -> set[str]:
-    """Take the files from the trajectories' nodes; returns the keys of the files that some node still has."""
+def _edit(database: Path, conditions: Sequence[tuple[str, str]]) -> set[str]:
+    """Take the files from the nodes of each condition (SQL, its parameter); returns the keys of the files that some
+    node still has."""
     with closing(sqlite3.connect(database)) as connection:
-        found = connection.execute(
-            f"SELECT id, repository_metadata, extras FROM db_dbnode WHERE {_WHERE}", [_TRAJECTORY]
-        )
-        for pk, repository, extras in found.fetchall():
+        found = []
+        for where, value in conditions:
+            query = f"SELECT id, repository_metadata, extras FROM db_dbnode WHERE {where}"
+            found += connection.execute(query, [value]).fetchall()
+        for pk, repository, extras in found:
             names = sorted(json.loads(repository).get("o", {}))
             _set_extras(connection, pk, {**_unhashed(extras), LEFT_OUT: names})
             connection.execute("UPDATE db_dbnode SET repository_metadata = '{}' WHERE id = ?", [pk])

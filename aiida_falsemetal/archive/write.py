@@ -31,7 +31,7 @@ def write_archive(campaign: str, group: str, path: Path, trajectories: bool = Tr
     path.parent.mkdir(parents=True, exist_ok=True)
     _refuse_unfinished(campaign)
     # Beside the goal: a move from another file system would not be one step.
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder, quiet():
         draft = Path(folder) / "whole.aiida"
         try:
             create_archive(_entities(campaign, group), draft)
@@ -40,7 +40,7 @@ def write_archive(campaign: str, group: str, path: Path, trajectories: bool = Tr
         if not trajectories:
             whole, draft = draft, Path(folder) / "thinned.aiida"
             leave_trajectories_out(whole, draft)
-        _as_any_file(draft)
+        as_any_file(draft)
         draft.replace(path)
     return contents(path)
 
@@ -67,7 +67,7 @@ def _entities(campaign: str, group: str) -> list[orm.Group | orm.Node]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without AiiDA's pages on what it exports, for one line says it."""
     logger = logging.getLogger("aiida.export")
     level = logger.level
@@ -78,7 +78,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _as_any_file(path: Path) -> None:
+def as_any_file(path: Path) -> None:
     """The permissions of a file that the user has made: AiiDA's temporary one is its owner's alone."""
     mask = os.umask(0)
     os.umask(mask)

@@ -17,6 +17,8 @@ from .environment import own_programs_first
 
 START_SECONDS = 60
 STOP_SECONDS = 30.0
+SUBMITTED = ("falsemetal.screen", "falsemetal.twin")
+"""What our commands submit to the daemon."""
 
 
 def daemon_runs() -> bool:
@@ -94,15 +96,17 @@ def lost_processes() -> list[Any]:
 
 
 def _unfinished() -> list[Any]:
-    """Processes of submitted screens that have not ended. Those that someone runs in a shell of their own are not
-    among them: to continue one here would run it twice."""
+    """Processes of submitted screens and twins that have not ended. Those that someone runs in a shell of their own are
+    not among them: to continue one here would run it twice."""
     from aiida import orm
     from aiida.plugins import WorkflowFactory
 
     active = {"attributes.process_state": {"in": ["created", "waiting", "running"]}}
-    query = orm.QueryBuilder()
-    query.append(WorkflowFactory("falsemetal.screen"), filters=active, tag="screen", project=["*"])
-    found = {node.pk: node for (node,) in query.iterall()}
+    found: dict[int, Any] = {}
+    for name in SUBMITTED:
+        query = orm.QueryBuilder()
+        query.append(WorkflowFactory(name), filters=active, project=["*"])
+        found.update({node.pk: node for (node,) in query.iterall()})
     frontier = list(found)
     while frontier:
         query = orm.QueryBuilder()

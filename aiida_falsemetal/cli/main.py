@@ -14,6 +14,7 @@ from .screen import screen
 from .setup import setup
 from .status import status
 from .trajectory import trajectory
+from .twins import twins
 from .verdict import verdict
 from .why import why
 
@@ -31,6 +32,7 @@ for command in (
     model,
     trajectory,
     screen,
+    twins,
     status,
     verdict,
     query,

@@ -1,6 +1,7 @@
 """Entry point of the zipapp: reads ``input.json`` in the working directory, runs, writes ``result.json``.
 
-With ``--ask`` it answers what a model is instead, see :mod:`.question`.
+With ``--ask`` it answers what a model is instead, see :mod:`.question`; with ``--train`` it trains one, see
+:mod:`.training`.
 
 Prints one line of progress a few seconds apart, for ``tail -f`` and ``verdi calcjob outputcat``.
 """
@@ -22,7 +23,7 @@ import numpy as np
 from ase import Atoms
 
 from ..mlips.registry import load_family
-from . import files, question
+from . import files, question, training
 from .driver import Settings, Trajectory
 from .storage import Checkpoint, Output
 
@@ -37,6 +38,9 @@ def main() -> None:
     """Run the trajectory that ``input.json`` describes. Exits 0 also where the physics failed: the parser tells."""
     if sys.argv[1:2] == [question.FLAG]:
         question.answer_file(*sys.argv[2:4])
+        return
+    if sys.argv[1:2] == [training.FLAG]:
+        training.train()
         return
     folder = Path.cwd()
     given = json.loads((folder / files.INPUT).read_text())

@@ -16,6 +16,7 @@ from falsemetal_pages import Block, Command, answers, blocks, commands, pages  #
 NEEDS_NETWORK = "downloads; what is said without a network is a test in tests/cli"
 INSTALLS = "installs an environment of gigabytes; tests/cli/test_model.py makes one without a network"
 MAKE = "make installs the package first; its commands are run here or in CI"
+TWINS = "labels of hours; tests/screen/test_twins.py runs each of these on tiny ones"
 NOT_RUN: dict[str, str] = {
     "sudo apt-get update": "changes the system",
     "sudo apt-get install -y quantum-espresso libopenblas0-pthread": "changes the system; .ci/run does it",
@@ -50,6 +51,10 @@ NOT_RUN: dict[str, str] = {
     "verdi -p falsemetal run calculations/gap.py on-aluminium.cif --substrate Al --kpoints 2 2": (
         "a metal takes pw.x long; tests/workflows runs the option"
     ),
+    "falsemetal twins workflows/twins/water.yaml --dry-run": TWINS,
+    "falsemetal twins workflows/twins/water.yaml --follow --stop-after labels": TWINS,
+    "falsemetal twins workflows/twins/water.yaml --export labels.aiida": TWINS,
+    "falsemetal twins workflows/twins/water.yaml --import labels.aiida --follow": TWINS,
     "python training/make_labels.py LABELS --workers 2": "takes an hour",
     "python training/train.py LABELS OUT --twin sr": "takes hours",
     "python training/train.py LABELS OUT --twin lr": "takes hours",
@@ -159,5 +164,6 @@ def kind_of(block: Block) -> str:
             return ""
         return "module" if MODULE.search(block.text) else "python"
     if CAMPAIGN.match(block.text):
-        return "campaign"
+        # A file of twins is none of a campaign; tests/campaign/test_twins.py parses it.
+        return "" if "samplers:" in block.text else "campaign"
     return "fragment" if block.language == "yaml" else ""

@@ -1,0 +1,127 @@
+"""Calcfunctions that build what a sampling run starts from, and choose training configurations from its trajectory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.engine import calcfunction
+from ase import Atoms
+from numpy.typing import NDArray
+
+from ..interfaces.bulk import BulkParameters, build_bulk
+from ..interfaces.registry import build_recipe
+from ..physics.configurations import Choice, choose, closest_contact
+from ..physics.constants import EPS0
+from ..physics.dipoles import dipole_z
+from ..physics.statistics import correlation_samples
+
+Array = NDArray[np.float64]
+
+
+@calcfunction
+def build_source(source: orm.Dict) -> dict[str, Any]:
+    """The film or the bulk liquid that a sampling run starts from.
+
+    :param source: ``recipe`` (``bulk``, or a recipe's name) and its ``parameters``.
+    :return: ``structure`` and ``info``, see :class:`aiida_falsemetal.interfaces.recipe.BuiltInterface`; ``info`` of a
+        bulk liquid has ``bulk``.
+    :raises InterfaceError: if it cannot be built.
+    """
+    given = source.get_dict()
+    if given["recipe"] == "bulk":
+        built = build_bulk(BulkParameters(**given["parameters"]))
+    else:
+        built = build_recipe(given["recipe"], given["parameters"])
+    return {"structure": orm.StructureData(ase=built.atoms), "info": orm.Dict(built.info)}
+
+
+@calcfunction
+def select_configurations(
+    trajectory: orm.TrajectoryData, series: orm.ArrayData, info: orm.Dict, source: orm.Dict
+) -> dict[str, Any]:
+    """Choose configurations, see :mod:`aiida_falsemetal.physics.configurations`.
+
+    :param trajectory: whole molecules.
+    :param series: ``step``, ``time_ps``, ``dipole_z``, ``potential_energy``.
+    :param info: of the interface.
+    :param source: ``source``, ``sampler``, ``md`` (with ``temperature``) and ``selection``: ``frames``, ``close``,
+        ``start`` (ps), ``max_drop`` (V), ``seed``.
+    :return: ``selection`` (Dict: counts, spacing, why there are fewer than asked for), and of each chosen frame
+        ``frame_NNNNNNNN`` (StructureData) and ``record_NNNNNNNN`` (Dict), by its step.
+    """
+    given, interface = source.get_dict(), info.get_dict()
+    wanted = given["selection"]
+    times, steps, positions = trajectory.get_times(), trajectory.get_stepids(), trajectory.get_positions()
+    kept = np.flatnonzero(times >= wanted["start"] - 1e-9)
+    bulk = bool(interface.get("bulk"))
+    charges = np.array(interface["charges"], dtype=float)
+    cell = trajectory.get_cells()[0]
+    moments = np.array([0.0 if bulk else dipole_z(positions[k], charges) for k in kept])
+    contacts = np.array([closest_contact(positions[k], interface["molecules"], cell) for k in kept])
+    drops = moments / (EPS0 * interface["area"])
+    spacing = _spacing(series, wanted["start"], "potential_energy" if bulk else "dipole_z", times[kept])
+    choice = choose(
+        drops,
+        contacts,
+        count=wanted["frames"],
+        close=wanted["close"],
+        spacing=spacing,
+        most_polar=wanted["max_drop"],
+        seed=wanted["seed"],
+    )
+    symbols = trajectory.symbols
+    outputs: dict[str, Any] = {}
+    for k in choice.frames:
+        step = int(steps[kept[k]])
+        atoms = Atoms(symbols, positions[kept[k]], cell=cell, pbc=True)
+        outputs[f"frame_{step:08d}"] = orm.StructureData(ase=atoms)
+        outputs[f"record_{step:08d}"] = orm.Dict(
+            {
+                "source": given["source"],
+                "sampler": given["sampler"],
+                "temperature": given["md"]["temperature"],
+                "bulk": bulk,
+                "step": step,
+                "time_ps": float(times[kept[k]]),
+                "Mz": None if bulk else float(moments[k]),
+                "expected_drop": None if bulk else float(drops[k]),
+                "contact": float(contacts[k]),
+                "chosen_for": "contact" if k in choice.close else "spread",
+                "area": float(interface["area"]),
+                "thickness": float(interface["thickness"]),
+                "eps_inf": float(interface["eps_inf"]),
+            }
+        )
+    outputs["selection"] = orm.Dict(_account(choice, wanted["frames"], wanted["max_drop"]))
+    return outputs
+
+
+def _spacing(series: orm.ArrayData, start: float, key: str, frame_times: Array) -> int:
+    """One correlation time of a series in stored frames, rounded up; 1 where nothing varies or little is there."""
+    time, values = series.get_array("time_ps"), series.get_array(key)
+    values = values[time >= start - 1e-9]
+    if len(values) < 4 or len(frame_times) < 2 or np.ptp(values) == 0.0:
+        return 1
+    picoseconds = correlation_samples(values) * float(time[1] - time[0])
+    return max(1, int(np.ceil(picoseconds / float(frame_times[1] - frame_times[0]) - 1e-9)))
+
+
+def _account(choice: Choice, asked: int, max_drop: float) -> dict[str, Any]:
+    found = {
+        "chosen": len(choice.frames),
+        "asked": asked,
+        "close": len(choice.close),
+        "spacing": choice.spacing,
+        "candidates": choice.candidates,
+        "too_polar": choice.too_polar,
+    }
+    if len(choice.frames) == asked:
+        return {**found, "reason": ""}
+    polar = f", {choice.too_polar} of them beyond {max_drop:g} V" if choice.too_polar else ""
+    return {
+        **found,
+        "reason": f"{len(choice.frames)} of {asked}: {choice.candidates} frames are a correlation time apart{polar}; "
+        "give more steps.",
+    }

@@ -1,0 +1,431 @@
+"""The file of a pair of twins: where configurations come from, how they are labelled, and how both twins are trained.
+
+    name: water
+    samplers: {spcfw-ewald: null}      # MLIPs by name, as in a campaign
+    sources:
+      film24:
+        film: {molecules: 24, lateral: 7.0, vacuum: 25.0, seed: 1}
+        sampler: spcfw-ewald
+        temperatures: [300, 450]                              # one run each
+        frames: 12                                            # of each run
+        seed: 101
+      bulk32: {bulk: {molecules: 32}, sampler: spcfw-ewald, frames: 12, seed: 201}
+    sampling: {steps: 6000, equilibration: 2.0}
+    label: {ecutwfc: 60.0}
+    split: {test: 0.1}
+    training: {epochs: 40}
+    slots: 2
+
+What needs the samplers' files is checked by :func:`check_samplers`; everything else here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from ..interfaces.bulk import BulkParameters
+from ..interfaces.film import FilmParameters
+from ..mlips.catalogue import presets
+from ..mlips.family import ModelError
+from ..physics.continuum import continuum_charges
+from ..physics.functionals import FUNCTIONALS, known_functional
+from .errors import CampaignError, Location, dotted, fault, shown, suggestion, translate
+from .expand import canonical
+from .origin import find_origin
+from .schema import PICOSECOND, MlipSpec, Name, Section, Seed, Text, known_models
+from .source import check_plain, read_source
+
+FINGERPRINT_VERSION = 1
+"""Raised when the meaning of a run's settings changes."""
+RESOURCES = ("walltime", "threads")
+
+
+class Sampling(Section):
+    """The runs that configurations are chosen from: NVT, Langevin thermostat."""
+
+    steps: int = Field(default=6000, ge=1, le=10**8, description="number of MD steps of each run")
+    equilibration: float = Field(default=2.0, ge=0.0, le=1e6, description="time in ps that no frame is chosen from")
+    timestep: float = Field(default=1.0, ge=0.05, le=5.0, description="time step in fs")
+    friction: float = Field(default=0.01, gt=0.0, le=1.0, description="Langevin damping in 1/fs")
+    hydrogen_mass: float = Field(default=2.014, ge=1.0, le=4.1, description="mass of hydrogen in u")
+    stride: int = Field(default=10, ge=1, le=10**6, description="steps between samples of the dipole")
+    frame_stride: int = Field(default=50, ge=1, le=10**7, description="steps between stored frames")
+    max_evaporated: float = Field(
+        default=0.3, ge=0.0, le=1.0, description="share of molecules that may leave a film before its run stops"
+    )
+    walltime: int = Field(default=7200, ge=10, le=10**7, description="seconds after which one MD job stops itself")
+    threads: int = Field(default=1, ge=1, le=1024, description="threads of one MD job")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Sampling:
+        if self.frame_stride % self.stride:
+            problem = f"{self.frame_stride} is not a multiple of stride, {self.stride}"
+            raise fault(("frame_stride",), problem, f"give a multiple of {self.stride}")
+        if self.frame_stride > self.steps:
+            problem = f"{self.frame_stride} is more than the {self.steps} steps of the run"
+            raise fault(("frame_stride",), problem, "give a smaller frame_stride, or more steps")
+        if self.equilibration * PICOSECOND >= self.steps * self.timestep:
+            problem = f"{self.equilibration:g} ps is as long as the run"
+            raise fault(("equilibration",), problem, "give a shorter equilibration, or more steps")
+        return self
+
+    @property
+    def stored(self) -> int:
+        """Frames that are stored after the equilibration."""
+        return int((self.steps - self.equilibration * PICOSECOND / self.timestep) // self.frame_stride)
+
+
+class Source(Section):
+    """One kind of configurations: a film or a bulk liquid, the MLIP that moves it, and how many frames to take."""
+
+    film: dict[str, Any] | None = Field(default=None, description="parameters of the recipe film")
+    bulk: dict[str, Any] | None = Field(default=None, description="molecules, solvent, seed of a periodic liquid")
+    sampler: Name = Field(description="name of one of `samplers`")
+    temperatures: list[float] = Field(
+        default=[300.0], min_length=1, max_length=50, description="temperatures in K, one run each"
+    )
+    frames: int = Field(ge=1, le=10000, description="configurations from each run")
+    close: int = Field(default=0, ge=0, le=10000, description="of these, the ones with the closest contacts")
+    seed: Seed = Field(description="of the MD of the first temperature; the others take the next numbers")
+    sampling: dict[str, Any] = Field(default_factory=dict, description="sampling settings that differ for this source")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Source:
+        if (self.film is None) == (self.bulk is None):
+            raise fault(("film",), "film or bulk is wanted, and one only", "give `film: {...}` or `bulk: {...}`")
+        for index, kelvin in enumerate(self.temperatures):
+            if not 1.0 <= kelvin <= 2000.0:
+                raise fault(("temperatures", index), f"{kelvin:g} K is out of range", "give 1 to 2000 K")
+            if kelvin in self.temperatures[:index]:
+                raise fault(("temperatures", index), f"{kelvin:g} K is given twice", "give every temperature once")
+        if self.close > self.frames:
+            raise fault(("close",), f"{self.close} is more than {self.frames} frames", "give fewer, or more frames")
+        return self
+
+    @property
+    def recipe(self) -> str:
+        """``film`` or ``bulk``."""
+        return "film" if self.bulk is None else "bulk"
+
+    def parameters(self) -> FilmParameters | BulkParameters:
+        """Parameters of the recipe, checked."""
+        if self.bulk is not None:
+            return BulkParameters.model_validate_json(json.dumps(self.bulk), strict=True)
+        return FilmParameters.model_validate_json(json.dumps(self.film), strict=True)
+
+    def elements(self) -> set[str]:
+        """Chemical symbols of the configurations."""
+        parameters = self.parameters()
+        return parameters.elements() if isinstance(parameters, BulkParameters) else parameters.liquid().elements
+
+
+class LabelSettings(Section):
+    """The DFT of the labels, one setting throughout."""
+
+    protocol: Literal["fast", "standard"] = Field(default="fast", description="gap protocol that settings come from")
+    functional: Text | None = Field(default=None, description="functional, null for that of the pseudopotentials")
+    pseudo_family: Text | None = Field(default=None, description="label of the pseudopotential family, null for ours")
+    ecutwfc: float | None = Field(default=None, ge=10.0, le=400.0, description="cutoff in Ry, null for the rules'")
+    ecutrho: float | None = Field(default=None, ge=40.0, le=4000.0, description="cutoff in Ry, null for the rules'")
+    conv_thr: float = Field(default=1e-7, gt=0.0, le=1e-3, description="of the SCF cycle, Ry")
+    degauss: float = Field(default=0.001, gt=0.0, le=0.1, description="Fermi-Dirac smearing in Ry")
+    vacuum: float = Field(default=12.0, ge=8.5, le=100.0, description="vacuum of films in Å")
+    max_drop: float = Field(
+        default=2.5, gt=0.0, le=100.0, description="expected |drop| in V above which a frame is not labelled"
+    )
+    ranks: int = Field(default=1, ge=1, le=4096, description="MPI ranks of one pw.x run")
+    walltime: int = Field(default=7200, ge=60, le=10**7, description="seconds of one pw.x run")
+    at_once: int = Field(default=16, ge=1, le=200, description="labels under way at once; slots bound the computing")
+
+    @field_validator("functional")
+    @classmethod
+    def _known_functional(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else known_functional(value)
+        except ValueError as error:
+            problem = f"there is no functional {shown(value)}"
+            raise fault((), problem, suggestion(value, FUNCTIONALS), value) from error
+
+
+class Split(Section):
+    """Which labels are for what; the same for both twins."""
+
+    test: float = Field(default=0.1, gt=0.0, lt=1.0, description="share of each run's labels held out for the errors")
+    valid: float = Field(default=0.08, gt=0.0, lt=1.0, description="share of the others that watches the training")
+    seed: Seed = Field(default=1, description="of the draw")
+
+    @model_validator(mode="after")
+    def _room(self) -> Split:
+        if self.test + self.valid >= 0.9:
+            raise fault(("test",), "test and valid leave next to nothing to train on", "give smaller shares")
+        return self
+
+
+class Training(Section):
+    """Both twins' MACE, and how it is trained."""
+
+    channels: int = Field(default=32, ge=1, le=1024, description="channels of a feature")
+    r_max: float = Field(default=4.5, ge=2.0, le=12.0, description="cutoff in Å")
+    layers: int = Field(default=2, ge=1, le=6, description="message-passing layers")
+    correlation: int = Field(default=2, ge=1, le=4, description="body order less one of a layer")
+    max_ell: int = Field(default=2, ge=1, le=4, description="highest order of spherical harmonics")
+    max_L: int = Field(default=0, ge=0, le=3, description="highest order of a message")
+    epochs: int = Field(default=60, ge=1, le=100000, description="epochs")
+    batch_size: int = Field(default=4, ge=1, le=10000, description="configurations in a batch")
+    lr: float = Field(default=0.01, gt=0.0, le=1.0, description="learning rate; it falls fifty-fold over the epochs")
+    energy_weight: float = Field(default=10.0, gt=0.0, description="weight of energies in the loss")
+    forces_weight: float = Field(default=100.0, gt=0.0, description="weight of forces in the loss")
+    dtype: Literal["float32", "float64"] = Field(default="float32", description="precision")
+    seed: Seed = Field(default=1, description="of the weights and of the batches")
+    threads: int = Field(default=1, ge=1, le=1024, description="threads of one training")
+    walltime: int = Field(default=21600, ge=60, le=10**7, description="seconds after which one job stops itself")
+    max_jobs: int = Field(default=20, ge=1, le=1000, description="jobs of one training, the last one going on")
+    code: Text | None = Field(default=None, description="label of the AiiDA code with mace-torch, null for ours")
+
+
+class Ewald(Section):
+    """The long-ranged twin's fixed charges: MACE learns what their Ewald sum leaves of the labels."""
+
+    charges: dict[str, float] | None = Field(
+        default=None, description="e by element; null for sqrt(eps_inf) times the screened charges of water"
+    )
+    smearing: float = Field(default=1.4, gt=0.3, le=5.0, description="width of the charges in Å")
+
+    def table(self) -> dict[str, float]:
+        """Charges in e by element."""
+        return dict(continuum_charges() if self.charges is None else self.charges)
+
+
+class Twins(Section):
+    """A whole file, see the module. Made by :func:`load_twins`."""
+
+    name: Name = Field(description="name of the pair of twins")
+    samplers: dict[Name, MlipSpec] = Field(min_length=1, description="MLIPs that move the configurations, by name")
+    sources: dict[Name, Source] = Field(min_length=1, max_length=500, description="kinds of configurations, by name")
+    sampling: Sampling = Field(default_factory=Sampling, description="settings of all runs")
+    label: LabelSettings = Field(default_factory=LabelSettings, description="settings of the DFT")
+    split: Split = Field(default_factory=Split, description="training, validation and test")
+    training: Training = Field(default_factory=Training, description="settings of the training")
+    ewald: Ewald = Field(default_factory=Ewald, description="the long-ranged twin's charges")
+    licence: str = Field(default="", max_length=200, description="SPDX identifier of the twins' licence")
+    slots: int = Field(default=2, ge=1, le=100000, description="cores in use at once: ranks times threads in flight")
+
+    @field_validator("samplers", mode="before")
+    @classmethod
+    def _name_means_preset(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: _with_preset(name, spec) for name, spec in value.items()}
+
+    def sampling_of(self, source: str) -> Sampling:
+        """Sampling settings of a source."""
+        return Sampling.model_validate({**self.sampling.model_dump(), **self.sources[source].sampling})
+
+    @property
+    def configurations(self) -> int:
+        """How many are asked for in all."""
+        return sum(source.frames * len(source.temperatures) for source in self.sources.values())
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Twins:
+        for name, source in self.sources.items():
+            self._check_source(name, source)
+        unused = [name for name in self.samplers if all(s.sampler != name for s in self.sources.values())]
+        if unused:
+            raise fault(("samplers", unused[0]), "moves none of the sources", "remove it, or name it in a source")
+        for location, needed in (
+            (("label", "ranks"), self.label.ranks),
+            (("sampling", "threads"), self.sampling.threads),
+            (("training", "threads"), self.training.threads),
+        ):
+            if needed > self.slots:
+                problem = f"{needed} cores are needed at once, and slots is {self.slots}"
+                raise fault(location, problem, f"give {needed} slots, or less here")
+        held = set[str]().union(*(source.elements() for source in self.sources.values()))
+        missing = sorted(held - set(self.ewald.table()))
+        if missing:
+            problem = f"there is no charge for {', '.join(missing)}"
+            raise fault(("ewald", "charges"), problem, "give a charge in e for every element")
+        return self
+
+    def _check_source(self, name: str, source: Source) -> None:
+        """Parameters, sampler, sampling and number of frames of one source."""
+        try:
+            source.parameters()
+        except ValidationError as error:
+            raise _moved(error, ("sources", name, source.recipe)) from error
+        if source.sampler not in self.samplers:
+            problem = f"there is no sampler {shown(source.sampler)}"
+            raise fault(("sources", name, "sampler"), problem, suggestion(source.sampler, self.samplers))
+        try:
+            stored = self.sampling_of(name).stored
+        except ValidationError as error:
+            raise _moved(error, ("sources", name, "sampling") if source.sampling else ("sampling",)) from error
+        if source.frames > stored:
+            problem = f"{source.frames} frames are asked for and a run stores {stored} after its equilibration"
+            raise fault(("sources", name, "frames"), problem, "ask for fewer, or give more steps")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One sampling run: a source at one temperature.
+
+    :param source: name in the file.
+    :param sampler: name in the file.
+    :param content: what :class:`..workflows.sample.SampleWorkChain` is given: ``source``, ``recipe``, ``parameters``,
+        ``md``, ``selection``.
+    :param fingerprint: SHA-256 of what determines the configurations; names and resources are left out.
+    """
+
+    source: str
+    sampler: str
+    content: dict[str, Any]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """An MLIP of the file with everything looked up; fields as of :class:`.check.ResolvedModel`."""
+
+    name: str
+    family: str
+    path: Path
+    sha256: str
+    kwargs: dict[str, Any]
+    facts: dict[str, Any]
+    code: str | None
+    accepted: str | None
+
+
+def load_twins(path: Path) -> Twins:
+    """Read and check a file; no model file is looked at.
+
+    :raises CampaignError: with the file, the field, the fault and the remedy.
+    """
+    return parse_twins(read_source(path), str(path))
+
+
+def parse_twins(data: Any, file: str = "twins") -> Twins:
+    """The same from plain data; ``file`` is for messages."""
+    check_plain(data, file)
+    try:
+        return Twins.model_validate({} if data is None else data)
+    except ValidationError as error:
+        raise translate(error, file, _meaning) from error
+
+
+def check_samplers(twins: Twins, path: Path) -> dict[str, Sampler]:
+    """Find every sampler's file and see that it knows the elements of its sources.
+
+    :raises CampaignError: with the file, the field, the fault and the remedy.
+    """
+    found = {}
+    for name, spec in twins.samplers.items():
+        where = dotted(("samplers", name))
+        try:
+            origin = find_origin(name, spec, path.resolve().parent)
+            with open(origin.path, "rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            facts = origin.facts()
+        except (ModelError, OSError, ImportError) as error:
+            problem, _, remedy = str(error).rstrip(".").partition("; ")
+            raise CampaignError(str(path), where, problem, remedy or "use another model") from error
+        if spec.sha256 not in (None, digest):
+            raise CampaignError(str(path), where, f"the file has the checksum {digest}", "pin this one")
+        for source_name, source in twins.sources.items():
+            unknown = sorted(source.elements() - set(facts.elements))
+            if source.sampler == name and unknown:
+                problem = f"the model does not know {unknown[0]}, which the source `{source_name}` holds"
+                raise CampaignError(str(path), where, problem, "use another model")
+        found[name] = Sampler(
+            name, origin.family, origin.path, digest, origin.kwargs, facts.as_dict(), origin.code, origin.accepted
+        )
+    return found
+
+
+def expand_runs(twins: Twins, samplers: dict[str, Sampler]) -> list[Run]:
+    """All sampling runs, in the file's order."""
+    runs = []
+    for name, source in twins.sources.items():
+        sampling = twins.sampling_of(name).model_dump()
+        equilibration = sampling.pop("equilibration")
+        walltime = sampling.pop("walltime")
+        sampler = samplers[source.sampler]
+        for number, kelvin in enumerate(source.temperatures):
+            seed = source.seed + number
+            md = {**sampling, "temperature": kelvin, "seed": seed}
+            if source.recipe == "bulk":
+                md["max_evaporated"] = 1.0  # a liquid without a surface has nothing to leave
+            content = {
+                "recipe": source.recipe,
+                "parameters": source.parameters().model_dump(mode="json", exclude_none=True),
+                "md": md,
+                "selection": {
+                    "frames": source.frames,
+                    "close": source.close,
+                    "start": equilibration,
+                    "max_drop": twins.label.max_drop,
+                    "seed": seed,
+                },
+            }
+            identity = {
+                **content,
+                "md": {key: value for key, value in md.items() if key not in RESOURCES},
+                "version": FINGERPRINT_VERSION,
+                "family": sampler.family,
+                "model": sampler.sha256,
+                "kwargs": sampler.kwargs,
+            }
+            digest = hashlib.sha256(canonical(identity).encode("ascii")).hexdigest()
+            whole = {**content, "source": name, "sampler": source.sampler, "walltime": walltime}
+            runs.append(Run(name, source.sampler, whole, digest))
+    return runs
+
+
+def _with_preset(name: str, spec: Any) -> Any:
+    """Let ``spcfw-ewald:`` stand for ``spcfw-ewald: {preset: spcfw-ewald}``."""
+    if spec is None or (isinstance(spec, dict) and not {"preset", "family", "file"} & set(spec)):
+        if name not in presets() and name not in known_models():
+            problem = f"there is no model {shown(name)}"
+            raise fault((name,), problem, f"{suggestion(name, known_models())}, or give family and file")
+        return {**(spec or {}), "preset": name}
+    return spec
+
+
+def _moved(error: ValidationError, location: Location) -> ValidationError:
+    """The first line of ``error``, its location inside ``location``."""
+    said = translate(error, "", lambda _: "")
+    return fault((*location, *error.errors()[0]["loc"]), said.problem, said.remedy)
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "sampling": Sampling,
+    "label": LabelSettings,
+    "split": Split,
+    "training": Training,
+    "ewald": Ewald,
+}
+
+
+def _meaning(location: Location) -> str:
+    """Description of the field at ``location``, or an empty text."""
+    model: type[BaseModel] = Twins
+    match list(location):
+        case ["sources", _, field]:
+            model = Source
+        case ["samplers", _, field, *_]:
+            model = MlipSpec
+        case [section, field, *_] if section in _SECTIONS:
+            model = _SECTIONS[str(section)]
+        case [field]:
+            pass
+        case _:
+            return ""
+    info = model.model_fields.get(str(field))
+    return (info.description or "") if info is not None else ""

@@ -1,0 +1,368 @@
+"""Submits twins, follows them, and says what has come out."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .submit import load_code, worker_room
+
+POLL_SECONDS = 5.0
+PLAIN_SECONDS = 20.0
+"""Without a terminal a line is printed this often."""
+DAEMON_SECONDS = 15.0
+LABEL_DEPTH = 3
+"""Processes of one label under way at once: LabelWorkChain, PwBaseWorkChain, its job."""
+
+
+def run_twins(
+    content: Any,
+    samplers: dict[str, Any],
+    settings: dict[str, Any],
+    *,
+    stop_after: str,
+    retry: bool,
+    dry_run: bool,
+    follow: bool,
+) -> None:
+    """Submit what is missing, follow, show. Exits with 1 where what was asked for did not happen."""
+    from ..campaign.twins import expand_runs
+    from ..query.twins import is_active
+
+    runs = expand_runs(content, samplers)
+    click.echo(_state(content, runs))
+    if dry_run:
+        return
+    under_way = is_active(content.name)
+    if not under_way and _is_complete(content, runs, stop_after, retry):
+        click.echo("nothing to compute: everything is in the graph")
+        show(content)
+        if stop_after == "training":
+            show_twins(content)
+        return
+
+    def submit() -> None:
+        if under_way:
+            click.echo("a TwinWorkChain of this name is under way already; going on with it")
+        else:
+            node = submit_twins(content, samplers, settings, runs, stop_after, retry)
+            click.echo(f"submitted TwinWorkChain<{node.pk}>")
+
+    if not follow:
+        _submit_only(submit)
+        return
+    _follow(content, runs, submit)
+    show(content)
+    _exit_unless_well(content.name)
+    if stop_after == "training":
+        show_twins(content)
+
+
+def _is_complete(content: Any, runs: list[Any], stop_after: str, retry: bool) -> bool:
+    """Whether all that was asked for is there."""
+    from ..query.twins import trained_twins
+
+    found = _progress(content, runs)
+    sampled = bool(found.runs == len(runs))
+    if stop_after == "samples":
+        return sampled
+    labelled = sampled and not found.missing and not (retry and found.failed)
+    if stop_after == "labels" or not labelled:
+        return labelled
+    made = trained_twins(content.name)
+    if made is None or made.labels != found.labels:
+        return False
+    wanted = twins_content(content)
+    # Sources and settings of the sampling and of the labels are in the labels already.
+    return all(_same(made.content.get(key), wanted[key]) for key in ("split", "training", "baseline", "licence"))
+
+
+def _same(stored: Any, wanted: Any) -> bool:
+    """Whether two values are the same, but for the last digits of numbers, which AiiDA rounds on storing."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        return set(stored) == set(wanted) and all(_same(stored[key], wanted[key]) for key in stored)
+    if isinstance(stored, (int, float)) and isinstance(wanted, (int, float)):
+        return math.isclose(stored, wanted, rel_tol=1e-12)
+    return bool(stored == wanted)
+
+
+def submit_twins(
+    content: Any, samplers: dict[str, Any], settings: dict[str, Any], runs: list[Any], stop_after: str, retry: bool
+) -> Any:
+    """Submit a TwinWorkChain; returns its node.
+
+    :raises click.ClickException: if a code is not set up.
+    """
+    from aiida import engine
+
+    node = engine.submit(twins_builder(content, samplers, settings, runs, stop_after, retry))
+    # Not left to the workchain, which may not begin for a while: this is how it is found.
+    node.base.extras.set("falsemetal_twins", content.name)
+    return node
+
+
+def twins_builder(
+    content: Any, samplers: dict[str, Any], settings: dict[str, Any], runs: list[Any], stop_after: str, retry: bool
+) -> Any:
+    """Builder of a TwinWorkChain; arguments as of :func:`submit_twins`."""
+    from aiida import orm
+    from aiida.plugins import WorkflowFactory
+
+    from ..data.mlip import MlipData
+    from .profile import MD_CODE, PW_CODE
+
+    numbers = {name: f"s{number:03d}" for number, name in enumerate(samplers)}
+    builder = WorkflowFactory("falsemetal.twin").get_builder()
+    builder.twins = orm.Dict(twins_content(content))
+    builder.train_code = load_code(content.training.code or MD_CODE)
+    builder.runs = {
+        f"r{number:04d}": orm.Dict(
+            {
+                **run.content,
+                "fingerprint": run.fingerprint,
+                "sampler_number": numbers[run.sampler],
+                "slots": content.slots,
+            }
+        )
+        for number, run in enumerate(runs)
+    }
+    builder.samplers = {
+        numbers[name]: MlipData.get_or_create(s.path, s.family, s.kwargs, s.facts, name, accepted=s.accepted)
+        for name, s in samplers.items()
+    }
+    builder.sampler_codes = {numbers[name]: load_code(s.code or MD_CODE) for name, s in samplers.items()}
+    builder.label = orm.Dict(settings)
+    builder.pw_code = load_code(PW_CODE)
+    builder.pw_options = orm.Dict(
+        {
+            "slots": content.slots,
+            "resources": {"num_machines": 1, "num_mpiprocs_per_machine": content.label.ranks},
+            "max_wallclock_seconds": content.label.walltime,
+        }
+    )
+    builder.at_once = orm.Int(max(1, min(content.label.at_once, (worker_room() - 10) // LABEL_DEPTH)))
+    builder.stop_after = orm.Str(stop_after)
+    builder.retry = orm.Bool(retry)
+    return builder
+
+
+def twins_content(content: Any) -> dict[str, Any]:
+    """The file's content as the workchain is given it, the long-ranged twin's charges decided."""
+    baseline = {"charges": content.ewald.table(), "smearing": content.ewald.smearing}
+    return {**content.model_dump(mode="json"), "baseline": baseline}
+
+
+def _submit_only(submit: Callable[[], None]) -> None:
+    """Submit to a daemon that runs already.
+
+    :raises click.ClickException: if none runs.
+    """
+    from aiida.manage.configuration import get_profile
+
+    from .daemon import daemon_runs
+
+    if not daemon_runs():
+        raise click.ClickException(
+            "no AiiDA daemon runs, so nothing would compute. Add --follow, which starts one and stops it at the end, "
+            f"or start your own with `verdi -p {get_profile().name} daemon start`."
+        )
+    submit()
+
+
+def _follow(content: Any, runs: list[Any], submit: Callable[[], None]) -> None:
+    """Show progress until the TwinWorkChain has ended. Starts the daemon if none runs, and stops it then."""
+    from .daemon import ensure_daemon, stop_daemon
+
+    started = ensure_daemon()
+    try:
+        submit()
+        _watch(content, runs, started)
+    except KeyboardInterrupt:
+        click.echo("\nstopped following; nothing is lost. The same command goes on from here.", err=True)
+        raise SystemExit(130) from None
+    finally:
+        if started:
+            stop_daemon()
+
+
+def _watch(content: Any, runs: list[Any], ours: bool) -> None:
+    """Print progress until the end. A daemon of ours that dies is started again."""
+    from rich.live import Live
+    from rich.text import Text
+
+    from ..query.twins import is_active
+    from .common import wide_console
+    from .daemon import daemon_runs, ensure_daemon
+
+    console = wide_console()
+    begun = looked = time.monotonic()
+    printed = -PLAIN_SECONDS
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            active, line = _patient(lambda: (is_active(content.name), _state(content, runs)))
+            now = time.monotonic()
+            said = f"{line}; {_duration(now - begun)} so far"
+            if console.is_terminal:
+                live.update(Text(said), refresh=True)
+            elif now - printed > PLAIN_SECONDS or not active:
+                console.print(Text(said), soft_wrap=True)
+                printed = now
+            if not active:
+                return
+            if now - looked > DAEMON_SECONDS:
+                looked = now
+                if not ours and not daemon_runs():
+                    raise click.ClickException("the daemon was stopped. The same command goes on from here.")
+                ensure_daemon()
+            time.sleep(POLL_SECONDS)
+
+
+def _patient(look: Callable[[], Any]) -> Any:
+    """Look again where SQLite is locked for longer than a query waits, see :mod:`.follow`."""
+    from aiida.manage import get_manager
+    from sqlalchemy.exc import OperationalError
+
+    from .follow import PATIENCE
+
+    for looks in range(1, PATIENCE + 1):
+        try:
+            return look()
+        except OperationalError as error:
+            if "locked" not in str(error) or looks == PATIENCE:
+                raise
+            get_manager().get_profile_storage().get_session().rollback()
+            time.sleep(POLL_SECONDS)
+    raise AssertionError("unreachable")
+
+
+def _state(content: Any, runs: list[Any]) -> str:
+    """One line: sampling runs, labels, time left, and what the trainings say."""
+    from ..query.twins import running_training
+
+    found = _progress(content, runs)
+    failed = f" ({found.runs_failed} failed)" if found.runs_failed else ""
+    text = f"twins {content.name}: {found.runs} of {len(runs)} sampling runs{failed}, "
+    text += f"{found.labels} of {found.asked} labels"
+    notes = [f"{count} {word}" for count, word in ((found.metallic, "metallic"), (found.failed, "failed")) if count]
+    text += f" ({', '.join(notes)})" if notes else ""
+    if found.missing:
+        text += f", about {_duration(found.seconds / content.slots)} of labels left"
+        text += f" ({found.seconds / 3600:.1f} core-hours)"
+    for name, said in running_training(content.name).items():
+        text += f"; {name.replace('_', '-')}: {said}"
+    return text
+
+
+def _progress(content: Any, runs: list[Any]) -> Any:
+    from ..query.twins import twins_progress
+
+    counts = {run.fingerprint: run.content["selection"]["frames"] for run in runs}
+    return twins_progress(content.name, counts, _atoms(runs))
+
+
+def _atoms(runs: list[Any]) -> int:
+    """Atoms of a typical configuration: three a water, the mean over what is asked for."""
+    from ..interfaces.film import FilmParameters
+
+    sizes = []
+    for run in runs:
+        given = run.content["parameters"]
+        number = given.get("molecules") or FilmParameters(**given).liquid().number
+        sizes += [3 * number] * run.content["selection"]["frames"]
+    return round(sum(sizes) / len(sizes))
+
+
+def show(content: Any) -> None:
+    """Print the labels by source."""
+    from ..query.twins import label_rows, sample_rows
+    from .common import print_rows
+
+    for row in sample_rows(content.name):
+        if row["reason"]:
+            click.echo(f"SampleWorkChain<{row['pk']}>: {row['reason']}", err=True)
+    rows = label_rows(content.name)
+    table = []
+    for source in dict.fromkeys(row["source"] for row in rows):
+        own = [row for row in rows if row["source"] == source]
+        drops = [abs(row["drop"]) for row in own if row["drop"] is not None]
+        gaps = [row["gap"] for row in own if row["gap"] is not None]
+        table.append(
+            {
+                "source": source,
+                "labels": sum(row["exit_code"] == 0 for row in own),
+                "metallic": sum(bool(row["metallic"]) for row in own),
+                "failed": sum(row["exit_code"] != 0 for row in own),
+                "largest drop (V)": max(drops, default=None),
+                "smallest gap (eV)": min(gaps, default=None),
+                "core-hours": sum(row["wall_seconds"] or 0.0 for row in own) * content.label.ranks / 3600.0,
+            }
+        )
+    print_rows(table, "table")
+
+
+def show_twins(content: Any) -> None:
+    """Print the errors, write the models' files and say how a campaign uses them."""
+    from ..query.twins import trained_twins
+    from .common import print_rows, results_folder
+
+    made = trained_twins(content.name)
+    if made is None:
+        return
+    rows = []
+    for name, errors in made.errors.items():
+        for row in errors["rows"]:
+            if row["part"] != "train" or row["source"] == "all":
+                rows.append({"twin": name.replace("_", "-"), **row})
+    click.echo("errors in meV/Å and meV an atom; test frames are held out")
+    print_rows(rows, "table")
+    for name, errors in made.errors.items():
+        for part, found in errors["slopes"].items():
+            click.echo(f"{name.replace('_', '-')}, missing-energy slope, {part} films: {_slope(found)}")
+    folder = results_folder("twins") / content.name
+    folder.mkdir(parents=True, exist_ok=True)
+    click.echo("in a campaign file in this folder:\nmlips:")
+    for node in made.models.values():
+        # The checksum in the name: a later training does not replace an earlier one's file.
+        path = folder / f"{node.label}-{node.sha256[:8]}.model"
+        path.write_bytes(node.get_content(mode="rb"))
+        facts = node.facts
+        given = {"family": node.family, "file": str(path), "kwargs": node.kwargs}
+        given.update({key: facts[key] for key in ("licence", "reference") if facts.get(key)})
+        click.echo(f"  {node.label}: {json.dumps(given, ensure_ascii=False)}  # MlipData<{node.pk}>")
+
+
+def _slope(found: dict[str, Any]) -> str:
+    if found["slope"] is None:
+        return str(found["says"])
+    return (
+        f"{found['slope']:.2f} [{found['low']:.2f}, {found['high']:.2f}] of {found['frames']} frames; {found['says']}"
+    )
+
+
+def _exit_unless_well(name: str) -> None:
+    """Exit with 1 where the newest TwinWorkChain did not end well."""
+    from aiida import orm
+    from aiida.plugins import WorkflowFactory
+
+    query = orm.QueryBuilder()
+    query.append(
+        WorkflowFactory("falsemetal.twin"), filters={"extras.falsemetal_twins": name}, project=["*"], tag="twin"
+    )
+    query.order_by({"twin": {"id": "desc"}})
+    found = query.first()
+    if found is not None and not found[0].is_finished_ok:
+        click.echo(f"TwinWorkChain<{found[0].pk}>: {found[0].exit_message or found[0].process_state}", err=True)
+        raise SystemExit(1)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

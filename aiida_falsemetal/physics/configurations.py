@@ -1,0 +1,108 @@
+"""Which frames of a trajectory become training configurations.
+
+One correlation time apart at least, so that no two tell the same. A few with the closest contacts between molecules: a
+potential that has not seen them may fall into a hole there. The others evenly over |drop|, for polar frames are rare
+and are what a long-ranged term is learnt from. None whose drop would close the gap: DFT makes a metal of it, moves
+electrons across the film, and the label would teach the artefact that this package looks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .molecules import minimum_image
+from .selection import split_evenly
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen frames.
+
+    :param close: indices of those with the closest contacts, rising.
+    :param spread: indices of those drawn over |drop|, rising.
+    :param spacing: smallest distance of two candidates in frames.
+    :param candidates: how many frames could be chosen.
+    :param too_polar: candidates left out because their drop was too large.
+    """
+
+    close: tuple[int, ...]
+    spread: tuple[int, ...]
+    spacing: int
+    candidates: int
+    too_polar: int
+
+    @property
+    def frames(self) -> list[int]:
+        """All chosen indices, rising."""
+        return sorted((*self.close, *self.spread))
+
+
+def choose(
+    drop: Array, contact: Array, *, count: int, close: int, spacing: int, most_polar: float, seed: int
+) -> Choice:
+    """Choose ``count`` frames, ``close`` of them by their contacts; fewer where there are not as many candidates.
+
+    :param drop: shape (n,), V, expected from point charges; 0 for a bulk liquid.
+    :param contact: shape (n,), Å, closest contact between molecules.
+    :param spacing: in frames, at least 1.
+    :param most_polar: V; candidates with a larger absolute drop are left out, and counted.
+    :param seed: of numpy's ``default_rng``.
+    :raises ValueError: if the arrays do not pair up or a number is out of range.
+    """
+    drop, contact = np.asarray(drop, dtype=float), np.asarray(contact, dtype=float)
+    if drop.ndim != 1 or drop.shape != contact.shape:
+        raise ValueError(f"Drops and contacts must be one number a frame, got {drop.shape} and {contact.shape}.")
+    if spacing < 1 or not 0 <= close <= count:
+        raise ValueError(f"A spacing of {spacing} and {close} close contacts of {count} frames cannot be had.")
+    # Counted back from the end, which is farthest from the packing that the run started with.
+    grid = np.arange(len(drop) - 1, -1, -spacing)[::-1]
+    polar = np.abs(drop[grid]) > most_polar
+    left = grid[~polar]
+    nearest = np.sort(left[np.argsort(contact[left], kind="stable")][:close])
+    rest = np.setdiff1d(left, nearest)
+    wanted = min(count - len(nearest), len(rest))
+    rng = np.random.default_rng(seed)
+    ranked = rest[np.argsort(np.abs(drop[rest]), kind="stable")]
+    drawn: list[int] = []
+    # One from each of as many strata as frames are wanted.
+    start = 0
+    for size in split_evenly(len(ranked), wanted) if wanted else []:
+        drawn.append(int(ranked[start + rng.integers(size)]))
+        start += size
+    return Choice(
+        tuple(int(k) for k in nearest), tuple(sorted(drawn)), spacing, len(grid), int(np.count_nonzero(polar))
+    )
+
+
+def closest_contact(positions: Array, molecules: Sequence[Sequence[int]], cell: Array) -> float:
+    """Shortest distance in Å between atoms of different molecules, by minimum image; infinity for one molecule.
+
+    :param positions: shape (n, 3) in Å.
+    :param molecules: indices of the atoms of each.
+    :param cell: shape (3, 3) in Å.
+    """
+    owner = np.full(len(positions), -1)
+    for number, members in enumerate(molecules):
+        owner[list(members)] = number
+    i, j = np.triu_indices(len(positions), 1)
+    apart = owner[i] != owner[j]
+    if not apart.any():
+        return float("inf")
+    vectors = minimum_image(positions[j[apart]] - positions[i[apart]], cell)
+    return float(np.sqrt((vectors**2).sum(axis=1).min()))
+
+
+def empty_height(positions: Array, height: float) -> float:
+    """Widest stretch along z without an atom in Å, across the cell's faces too: of a film its vacuum.
+
+    :param positions: shape (n, 3) in Å, wrapped or not.
+    :param height: of the cell, Å; its third vector is along z.
+    """
+    z = np.sort(np.asarray(positions)[:, 2] % height)
+    return float(np.diff(np.append(z, z[0] + height)).max())

@@ -1,0 +1,223 @@
+"""Twins in the graph: their sampling runs, labels and trainings as rows, and how long the rest will take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiida import orm
+
+from ..names import ENDED
+from .logs import MD_LOG, clean, job_texts
+
+GROUP_PREFIX = "falsemetal/twins/"
+LABEL_SECONDS = 60.0
+LABEL_ATOMS = 72
+"""Until a label is there to measure: 24 waters at 50 Ry on one core (docs/twins.md), and the square of the atoms."""
+LABEL_KEYS = (
+    *("source", "sampler", "temperature", "step", "atoms", "bulk", "chosen_for", "contact", "Mz", "expected_drop"),
+    *("energy", "dipole", "drop", "gap", "metallic", "usable", "largest_force", "functional", "ecutwfc"),
+    *("scf_iterations", "wall_seconds", "attempt", "exit_code", "exit_message", "fingerprint"),
+)
+"""Keys of a label that its row has."""
+
+
+def label_rows(name: str) -> list[dict[str, Any]]:
+    """One row for each label of the twins ``name``, failed ones included; of labels made again, the newest.
+
+    A row has ``LABEL_KEYS``, ``label_pk`` (the Dict) and ``pk`` (of the LabelWorkChain).
+    """
+    query = orm.QueryBuilder()
+    query.append(orm.Group, filters={"label": GROUP_PREFIX + name}, tag="group")
+    query.append(
+        orm.WorkChainNode,
+        with_group="group",
+        filters={"process_type": "aiida.workflows:falsemetal.label"},
+        tag="chain",
+        project=["id"],
+    )
+    query.append(
+        orm.Dict, with_incoming="chain", edge_filters={"label": "label"}, project=["id", "attributes"], tag="label"
+    )
+    query.order_by({"chain": {"id": "asc"}})
+    newest: dict[str, dict[str, Any]] = {}
+    for pk, label_pk, content in query.iterall():
+        row = {**{key: content.get(key) for key in LABEL_KEYS}, "label_pk": label_pk, "pk": pk}
+        before = newest.get(row["fingerprint"])
+        if before is None or row["exit_code"] == 0 or before["exit_code"] != 0:
+            newest[row["fingerprint"]] = row
+    return sorted(newest.values(), key=lambda row: (str(row["source"]), row["temperature"] or 0.0, row["step"] or 0))
+
+
+def sample_rows(name: str) -> list[dict[str, Any]]:
+    """One row for each sampling run: ``fingerprint``, ``state``, ``exit_status``, and of its selection ``chosen``,
+    ``asked``, ``too_polar`` and ``reason``; the newest of each fingerprint."""
+    query = orm.QueryBuilder()
+    query.append(orm.Group, filters={"label": GROUP_PREFIX + name}, tag="group")
+    query.append(
+        orm.WorkChainNode,
+        with_group="group",
+        filters={"process_type": "aiida.workflows:falsemetal.sample"},
+        tag="chain",
+        project=["id", "extras.falsemetal_fingerprint", "attributes.process_state", "attributes.exit_status"],
+    )
+    query.append(
+        orm.Dict,
+        with_incoming="chain",
+        edge_filters={"label": "selection"},
+        project=["attributes"],
+        outerjoin=True,
+    )
+    query.order_by({"chain": {"id": "asc"}})
+    found: dict[str, dict[str, Any]] = {}
+    for pk, fingerprint, state, status, selection in query.iterall():
+        kept = {key: (selection or {}).get(key) for key in ("chosen", "asked", "too_polar", "reason")}
+        found[fingerprint] = {"pk": pk, "fingerprint": fingerprint, "state": state, "exit_status": status, **kept}
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a pair of twins is.
+
+    :param runs: sampling runs that have ended well; ``runs_failed`` those that have not.
+    :param asked: configurations that the file asks for, less what ended runs could not give.
+    :param labels: labels that are there, the unusable among them: ``metallic``.
+    :param failed: labels without energy.
+    :param seconds: core-seconds that the missing labels take at the speed of those that are there.
+    """
+
+    runs: int
+    runs_failed: int
+    asked: int
+    labels: int
+    metallic: int
+    failed: int
+    seconds: float
+
+    @property
+    def missing(self) -> int:
+        """Labels that are still to come."""
+        return max(0, self.asked - self.labels - self.failed)
+
+
+def twins_progress(name: str, fingerprints: dict[str, int], atoms: int) -> Progress:
+    """How far the twins ``name`` are.
+
+    :param fingerprints: of the file's sampling runs, and how many configurations each is asked for.
+    :param atoms: of a typical configuration, for a guess of a label's time.
+    """
+    samples = {row["fingerprint"]: row for row in sample_rows(name) if row["fingerprint"] in fingerprints}
+    ended = {key: row for key, row in samples.items() if row["state"] in ENDED}
+    well = {key: row for key, row in ended.items() if row["exit_status"] == 0}
+    asked = sum(
+        (well[key]["chosen"] or 0) if key in well else 0 if key in ended else count
+        for key, count in fingerprints.items()
+    )
+    rows = label_rows(name)
+    done = [row for row in rows if row["exit_code"] == 0]
+    walls = [row["wall_seconds"] for row in done if row["wall_seconds"]]
+    each = sum(walls) / len(walls) if walls else LABEL_SECONDS * (atoms / LABEL_ATOMS) ** 2
+    failed = len(rows) - len(done)
+    missing = max(0, asked - len(rows))
+    return Progress(
+        len(well),
+        len(ended) - len(well),
+        asked,
+        len(done),
+        sum(not row["usable"] for row in done),
+        failed,
+        missing * each,
+    )
+
+
+def is_active(name: str) -> bool:
+    """Whether a TwinWorkChain of that name has not ended."""
+    query = orm.QueryBuilder()
+    query.append(
+        orm.WorkChainNode,
+        filters={
+            "process_type": "aiida.workflows:falsemetal.twin",
+            "extras.falsemetal_twins": name,
+            "attributes.process_state": {"!in": list(ENDED)},
+        },
+    )
+    return bool(query.count())
+
+
+ERRORS = {"short_ranged": "short_ranged_errors", "long_ranged": "long_ranged_errors"}
+"""Outputs of a TwinWorkChain: a model, and its errors."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Twins that have been trained.
+
+    :param pk: of the TwinWorkChain.
+    :param content: of the file, as it was given.
+    :param labels: how many labels there were, unusable ones among them.
+    :param models: the MlipData of ``short_ranged`` and ``long_ranged``.
+    :param errors: of each, see :func:`aiida_falsemetal.calculations.twins.evaluate_twin`.
+    """
+
+    pk: int
+    content: dict[str, Any]
+    labels: int
+    models: dict[str, Any]
+    errors: dict[str, dict[str, Any]]
+
+
+def trained_twins(name: str) -> Trained | None:
+    """The newest trained twins of that name, None where there are none."""
+    query = orm.QueryBuilder()
+    query.append(
+        orm.WorkChainNode,
+        filters={
+            "process_type": "aiida.workflows:falsemetal.twin",
+            "extras.falsemetal_twins": name,
+            "attributes.exit_status": 0,
+        },
+        tag="twin",
+        project="*",
+    )
+    query.append(orm.Data, with_incoming="twin", edge_filters={"label": "long_ranged"})
+    query.order_by({"twin": {"id": "desc"}})
+    node = query.first(flat=True)
+    if node is None:
+        return None
+    outputs = node.outputs
+    return Trained(
+        node.pk,
+        node.inputs.twins.get_dict(),
+        int(outputs.split.get_dict()["labels"]),
+        {key: outputs[key] for key in ERRORS},
+        {key: outputs[label].get_dict() for key, label in ERRORS.items()},
+    )
+
+
+def running_training(name: str) -> dict[str, str]:
+    """What the trainings under way have said last, by ``short_ranged`` and ``long_ranged``; of jobs on this machine."""
+    query = orm.QueryBuilder()
+    query.append(
+        orm.WorkChainNode,
+        filters={
+            "process_type": "aiida.workflows:falsemetal.twin",
+            "extras.falsemetal_twins": name,
+            "attributes.process_state": {"!in": list(ENDED)},
+        },
+        tag="twin",
+    )
+    query.append(
+        orm.WorkChainNode,
+        with_incoming="twin",
+        edge_filters={"label": {"like": "train_%"}},
+        edge_project="label",
+        tag="training",
+    )
+    query.append(orm.CalcJobNode, with_incoming="training", project="*", tag="job")
+    query.order_by({"job": {"id": "asc"}})
+    said: dict[str, str] = {}
+    for job, label in query.iterall():
+        lines = [line for line in job_texts(job).get(MD_LOG, "").splitlines() if line.startswith("epoch")]
+        said[label.removeprefix("train_")] = clean(lines[-1]) if lines else "starting"
+    return said

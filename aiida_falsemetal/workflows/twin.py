@@ -1,0 +1,303 @@
+"""Matched twins: configurations, their labels, and two potentials trained on the same labels with the same split.
+
+What the graph has already is not computed again: sampling runs and labels are found by their fingerprints, so a
+workchain that is submitted after another one was stopped, or after an archive of labels was imported, does what is
+missing. A number of runs and labels are under way at once; the slots bound the computing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ToContext, WorkChain, if_, while_
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+from ..calculations.label import label_fingerprint
+from ..calculations.twins import evaluate_twin, make_twin, training_set
+from ..data.mlip import MlipData
+from .known import configurations_of, known_checkpoint, known_labels, known_samples, known_training, outputs_of
+from .label import GROUP_PREFIX, LabelWorkChain
+from .options import md_options
+from .pseudos import pseudos_of
+from .sample import SampleWorkChain
+from .train import MaceTrainWorkChain, training_fingerprint, training_parameters
+
+RUNS_AT_ONCE = 8
+STAGES = ("samples", "labels", "training")
+"""What a workchain may stop after."""
+TWINS = {"short_ranged": "sr", "long_ranged": "lr"}
+"""Outputs, and what the models' names end in."""
+
+
+class TwinWorkChain(WorkChain):
+    """See the module."""
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        """Ports, outline and exit codes."""
+        super().define(spec)
+        spec.input("twins", valid_type=orm.Dict, help="The file's content.")
+        spec.input_namespace("runs", valid_type=orm.Dict, dynamic=True, help="Of the sampling runs, by number.")
+        spec.input_namespace("samplers", valid_type=MlipData, dynamic=True, help="By number, as `sampler` of a run.")
+        spec.input_namespace("sampler_codes", valid_type=orm.AbstractCode, dynamic=True, help="By number.")
+        spec.input("label", valid_type=orm.Dict, help="Settings of the labels, see label_settings.")
+        spec.input("pw_code", valid_type=orm.AbstractCode)
+        spec.input("pw_options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")
+        spec.input("at_once", valid_type=orm.Int, default=lambda: orm.Int(16), help="Labels under way at once.")
+        spec.input("train_code", valid_type=orm.AbstractCode, required=False, help="A Python with mace-torch.")
+        spec.input("stop_after", valid_type=orm.Str, default=lambda: orm.Str(STAGES[-1]), help=", ".join(STAGES))
+        spec.input("retry", valid_type=orm.Bool, default=lambda: orm.Bool(False), help="Failed labels again.")
+        spec.outline(
+            cls.setup,
+            while_(cls.samples_wait)(cls.run_samples, cls.inspect_samples),
+            cls.gather,
+            while_(cls.labels_wait)(cls.run_labels, cls.inspect_labels),
+            cls.conclude,
+            if_(cls.should_train)(cls.split, cls.run_training, cls.evaluate),
+        )
+        for name in TWINS:
+            spec.output(name, valid_type=MlipData, required=False, help="The trained model.")
+            spec.output(f"{name}_errors", valid_type=orm.Dict, required=False, help="Held out; missing-energy slopes.")
+        spec.output("labels", valid_type=orm.SinglefileData, required=False, help="Extended XYZ of all usable labels.")
+        spec.output("split", valid_type=orm.Dict, required=False, help="Which label is for what; the same for both.")
+        spec.exit_code(
+            401,
+            "ERROR_NO_CONFIGURATIONS",
+            message="No sampling run gave a configuration; look at them with `verdi process report PK`.",
+        )
+        spec.exit_code(
+            402,
+            "ERROR_LABELS_LOST",
+            message="{count} labels ended for reasons that are not pw.x's; the same command computes them again.",
+        )
+        spec.exit_code(403, "ERROR_TOO_FEW_LABELS", message="There is nothing to train on: {message}")
+        spec.exit_code(
+            410, "ERROR_TRAINING", message="A twin could not be trained: {message} The same command goes on."
+        )
+
+    def setup(self) -> None:
+        """Extras and group; which sampling runs are missing."""
+        self.ctx.name = self.inputs.twins.get_dict()["name"]
+        self.node.label = self.ctx.name
+        self.node.base.extras.set("falsemetal_twins", self.ctx.name)
+        self._group().add_nodes(self.node)
+        self.ctx.wanted = {key: run.get_dict()["fingerprint"] for key, run in self.inputs.runs.items()}
+        known = known_samples(self.ctx.wanted.values())
+        self.ctx.samples = {key: known[digest] for key, digest in self.ctx.wanted.items() if digest in known}
+        self._add(self.ctx.samples.values())
+        self.ctx.waiting = sorted(key for key in self.ctx.wanted if key not in self.ctx.samples)
+        self.report(f"{len(self.ctx.samples)} of {len(self.ctx.wanted)} sampling runs are in the graph")
+
+    def samples_wait(self) -> bool:
+        """Whether a sampling run is missing."""
+        return bool(self.ctx.waiting)
+
+    def run_samples(self) -> ToContext:
+        """Submit the next sampling runs."""
+        self.ctx.now, self.ctx.waiting = self.ctx.waiting[:RUNS_AT_ONCE], self.ctx.waiting[RUNS_AT_ONCE:]
+        submitted = {}
+        for key in self.ctx.now:
+            run = self.inputs.runs[key].get_dict()
+            number = run["sampler_number"]
+            submitted[f"sample_{key}"] = self.submit(
+                SampleWorkChain,
+                run=self.inputs.runs[key],
+                mlip=self.inputs.samplers[number],
+                code=self.inputs.sampler_codes[number],
+                options=orm.Dict({"slots": run["slots"], "max_wallclock_seconds": run["walltime"]}),
+                fingerprint=orm.Str(run["fingerprint"]),
+                twins=orm.Str(self.ctx.name),
+                metadata={"call_link_label": f"sample_{key}"},
+            )
+        return ToContext(**submitted)
+
+    def inspect_samples(self) -> None:
+        """Keep those that gave configurations; a run that failed takes nothing from the others."""
+        for key in self.ctx.now:
+            node = self.ctx[f"sample_{key}"]
+            if node.is_finished_ok:
+                self.ctx.samples = {**self.ctx.samples, key: node.pk}
+            else:
+                source = self.inputs.runs[key].get_dict()["source"]
+                self.report(f"sampling {source}: {node.exit_message or node.process_state}")
+
+    def gather(self) -> Any:
+        """All configurations, and which of them have no label yet; of each run the first, then the second, and so on,
+        so that what is labelled is balanced whenever it ends."""
+        settings = self.inputs.label.get_dict()
+        ranked = []
+        for key, pk in sorted(self.ctx.samples.items()):
+            for rank, (frame, record) in enumerate(configurations_of(pk)):
+                ranked.append((rank, key, frame, record))
+        self.ctx.configurations = {}
+        for number, (_, _, frame, record) in enumerate(sorted(ranked)):
+            structure = orm.load_node(frame)
+            digest = label_fingerprint(structure, settings, pseudos_of(settings["pseudo_family"], structure))
+            self.ctx.configurations[f"c{number:05d}"] = {"frame": frame, "record": record, "fingerprint": digest}
+        if not self.ctx.configurations:
+            return self.exit_codes.ERROR_NO_CONFIGURATIONS
+        self._look_up()
+        done, failed = len(self.ctx.labels), len(self.ctx.failed)
+        stop = self.inputs.stop_after.value == "samples"
+        again = set() if self.inputs.retry.value else set(self.ctx.failed)
+        self.ctx.waiting = [] if stop else self._unlabelled(again)
+        self.ctx.lost = 0
+        total = len(self.ctx.configurations)
+        self.report(f"{total} configurations, {done} labelled, {failed} failed, {len(self.ctx.waiting)} to label")
+        return None
+
+    def _unlabelled(self, but: set[str]) -> list[str]:
+        """Keys of configurations to label; of two that are the same, the first."""
+        seen: set[str] = set()
+        keys = []
+        for key, found in sorted(self.ctx.configurations.items()):
+            if key not in self.ctx.labels and key not in but and found["fingerprint"] not in seen:
+                keys.append(key)
+            seen.add(found["fingerprint"])
+        return keys
+
+    def _look_up(self) -> None:
+        """Labels of the configurations, those that failed among them, as the graph has them now."""
+        wanted = {key: found["fingerprint"] for key, found in self.ctx.configurations.items()}
+        done, failed = known_labels(wanted.values())
+        self.ctx.labels = {key: done[digest] for key, digest in wanted.items() if digest in done}
+        self.ctx.failed = {key: failed[digest] for key, digest in wanted.items() if digest in failed}
+        self._add([*self.ctx.labels.values(), *self.ctx.failed.values()])
+
+    def labels_wait(self) -> bool:
+        """Whether a label is missing."""
+        return bool(self.ctx.waiting)
+
+    def run_labels(self) -> ToContext:
+        """Submit the next labels."""
+        count = self.inputs.at_once.value
+        self.ctx.now, self.ctx.waiting = self.ctx.waiting[:count], self.ctx.waiting[count:]
+        family = self.inputs.label.get_dict()["pseudo_family"]
+        submitted = {}
+        for key in self.ctx.now:
+            found = self.ctx.configurations[key]
+            structure = orm.load_node(found["frame"])
+            submitted[f"label_{key}"] = self.submit(
+                LabelWorkChain,
+                structure=structure,
+                record=orm.load_node(found["record"]),
+                parameters=self.inputs.label,
+                code=self.inputs.pw_code,
+                pseudos=pseudos_of(family, structure),
+                options=self.inputs.pw_options,
+                twins=orm.Str(self.ctx.name),
+                metadata={"call_link_label": f"label_{key}"},
+            )
+        return ToContext(**submitted)
+
+    def inspect_labels(self) -> None:
+        """Count what ended without a label and without pw.x's saying why."""
+        for key in self.ctx.now:
+            node = self.ctx[f"label_{key}"]
+            if not node.is_finished or node.exit_status not in (0, 401):
+                self.ctx.lost += 1
+                self.report(f"label {key}: {node.exit_message or node.process_state}")
+
+    def conclude(self) -> Any:
+        """Say how many labels there are."""
+        self._look_up()
+        self.report(f"{len(self.ctx.labels)} labels, {len(self.ctx.failed)} failed")
+        if self.ctx.lost:
+            return self.exit_codes.ERROR_LABELS_LOST.format(count=self.ctx.lost)
+        return None
+
+    def should_train(self) -> bool:
+        """Whether the twins are wanted."""
+        return bool(self.inputs.stop_after.value == STAGES[-1])
+
+    def split(self) -> Any:
+        """The training set, the same for both twins."""
+        nodes: dict[str, Any] = {}
+        used: set[int] = set()
+        for key, pk in sorted(self.ctx.labels.items()):
+            if pk in used:  # the same configuration twice would be trained on and held out
+                continue
+            used.add(pk)
+            outputs = outputs_of(pk)
+            nodes[f"structure_{key}"] = orm.load_node(self.ctx.configurations[key]["frame"])
+            nodes[f"label_{key}"], nodes[f"forces_{key}"] = outputs["label"], outputs["forces"]
+        settings = orm.Dict(self.inputs.twins.get_dict()["split"])
+        try:
+            made = training_set(settings, **nodes, metadata={"call_link_label": "training_set"})
+        except ValueError as error:
+            return self.exit_codes.ERROR_TOO_FEW_LABELS.format(message=str(error))
+        self.ctx.training_set = made["labels"]
+        self.out("labels", made["labels"])
+        self.out("split", made["split"])
+        return None
+
+    def run_training(self) -> ToContext:
+        """Train both twins, unless that was done; where one was stopped, from its last checkpoint."""
+        content = self.inputs.twins.get_dict()
+        submitted, self.ctx.trained = {}, {}
+        for name, baseline in (("short_ranged", None), ("long_ranged", content["baseline"])):
+            parameters = training_parameters(content["training"], baseline)
+            digest = training_fingerprint(self.ctx.training_set, parameters)
+            known = known_training(digest)
+            if known is not None:
+                self.ctx.trained[name] = known
+                self._add([known])
+                continue
+            builder = MaceTrainWorkChain.get_builder()
+            builder.train.code = self.inputs.train_code
+            builder.train.labels = self.ctx.training_set
+            builder.train.parameters = orm.Dict(parameters)
+            checkpoint = known_checkpoint(digest)
+            if checkpoint is not None:
+                builder.train.checkpoint = checkpoint
+            options = {"slots": content["slots"], "max_wallclock_seconds": content["training"]["walltime"]}
+            builder.train.metadata.options = md_options(options, content["training"]["threads"])
+            builder.max_iterations = orm.Int(content["training"]["max_jobs"])
+            builder.metadata.call_link_label = f"train_{name}"
+            submitted[f"train_{name}"] = self.submit(builder)
+        return ToContext(**submitted)
+
+    def evaluate(self) -> Any:
+        """Errors and models."""
+        content = self.inputs.twins.get_dict()
+        for name, suffix in TWINS.items():
+            if name not in self.ctx.trained:
+                node = self.ctx[f"train_{name}"]
+                self._add([node.pk])
+                if not node.is_finished_ok:
+                    return self.exit_codes.ERROR_TRAINING.format(message=str(node.exit_message or node.process_state))
+                self.ctx.trained = {**self.ctx.trained, name: node.pk}
+            outputs = outputs_of(self.ctx.trained[name])
+            found = evaluate_twin(
+                self.ctx.training_set, outputs["predictions"], metadata={"call_link_label": f"evaluate_{name}"}
+            )
+            self.out(f"{name}_errors", found)
+            parameters = training_parameters(content["training"], content["baseline"] if suffix == "lr" else None)
+            described = {
+                "family": parameters["family"],
+                "kwargs": parameters["kwargs"],
+                "label": f"{self.ctx.name}-{suffix}",
+                "licence": content["licence"],
+                "reference": reference(self.ctx.name, len(self.ctx.labels), self.inputs.label.get_dict()),
+            }
+            link = {"call_link_label": f"make_{name}"}
+            self.out(name, make_twin(outputs["model"], outputs["results"], orm.Dict(described), metadata=link))
+        return None
+
+    def _group(self) -> orm.Group:
+        return orm.Group.collection.get_or_create(label=GROUP_PREFIX + self.ctx.name)[0]
+
+    def _add(self, pks: Any) -> None:
+        """Put nodes that someone else has made into the group too: an archive is made from it."""
+        nodes = [orm.load_node(pk) for pk in pks]
+        if nodes:
+            self._group().add_nodes(nodes)
+
+
+def reference(name: str, labels: int, settings: dict[str, Any]) -> str:
+    """What a twin says of its training."""
+    return (
+        f"falsemetal twins {name}: {labels} labels of {settings['functional']}, {settings['ecutwfc']:g} Ry, "
+        f"{settings['pseudo_family']}"
+    )

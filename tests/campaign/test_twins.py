@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from aiida_falsemetal.campaign.errors import CampaignError
+from aiida_falsemetal.campaign.source import parse_source
+from aiida_falsemetal.campaign.twins import check_samplers, expand_runs, load_twins, parse_twins
+
+FILES = Path(__file__).parents[2] / "workflows" / "twins"
+GOOD: dict[str, Any] = {
+    "name": "mine",
+    "samplers": {"spcfw-ewald": None},
+    "sources": {
+        "film": {
+            "film": {"molecules": 8, "lateral": 6.5},
+            "sampler": "spcfw-ewald",
+            "frames": 4,
+            "seed": 1,
+            "temperatures": [300.0, 400.0],
+        },
+        "liquid": {"bulk": {"molecules": 8}, "sampler": "spcfw-ewald", "frames": 3, "seed": 9},
+    },
+}
+
+
+def changed(*path: str, value: Any) -> dict[str, Any]:
+    """The good file with one value changed."""
+    data = copy.deepcopy(GOOD)
+    inner = data
+    for key in path[:-1]:
+        inner = inner.setdefault(key, {})
+    inner[path[-1]] = value
+    return data
+
+
+@pytest.mark.parametrize("file", sorted(FILES.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_shipped_files_are_good(file: Path) -> None:
+    twins = load_twins(file)
+    assert expand_runs(twins, check_samplers(twins, file))
+
+
+def test_water_is_what_issue_and_docs_say() -> None:
+    twins = load_twins(FILES / "water.yaml")
+    assert twins.configurations >= 200
+    assert all((source.film or source.bulk or {}).get("molecules", 0) >= 24 for source in twins.sources.values())
+
+
+def test_the_file_of_the_documentation_is_good() -> None:
+    page = (FILES.parents[1] / "docs" / "twins.md").read_text()
+    block = page[page.index("    name: water") :].split("\n\n")[0]
+    twins = parse_twins(parse_source(dedent(block), "docs"))
+    assert list(twins.sources) == ["film24", "bulk32"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({}, "name: is missing"),
+        (changed("nmae", value=1), "nmae: unknown key; did you mean `name`?"),
+        (changed("samplers", value={"spcfw-ewal": None}), "there is no model 'spcfw-ewal'; did you mean"),
+        (changed("sources", "film", "sampler", value="nobody"), "sources.film.sampler: there is no sampler 'nobody'"),
+        (changed("sources", "film", "bulk", value={"molecules": 8}), "film or bulk is wanted, and one only"),
+        (changed("sources", "film", "film", value={"molecules": 8}), "sources.film.film.lateral: is missing"),
+        (changed("sources", "liquid", "bulk", value={"molecules": 2}), "sources.liquid.bulk.molecules: 2 is too small"),
+        (changed("sources", "film", "frames", value=500), "500 frames are asked for and a run stores 80"),
+        (changed("sources", "film", "close", value=5), "5 is more than 4 frames"),
+        (changed("sources", "film", "sampling", value={"steps": 100}), "as long as the run"),
+        (changed("sources", "film", "temperatures", value=[300.0, 300.0]), "300 K is given twice"),
+        (changed("label", "functional", value="PBEE"), "label.functional: there is no functional 'PBEE'"),
+        (changed("label", "ranks", value=4), "label.ranks: 4 cores are needed at once, and slots is 2"),
+        (changed("split", "test", value=0.95), "leave next to nothing to train on"),
+        (changed("ewald", "charges", value={"O": -0.8}), "there is no charge for H"),
+        (changed("training", "epochs", value=0), "training.epochs: 0 is too small"),
+        (changed("samplers", "spcfw-truncated", value=None), "samplers.spcfw-truncated: moves none of the sources"),
+    ],
+)
+def test_a_fault_is_one_sentence_that_names_its_place(data: dict[str, Any], says: str) -> None:
+    with pytest.raises(CampaignError) as caught:
+        parse_twins(data, "mine.yaml")
+    text = str(caught.value)
+    assert says in text and text.startswith("mine.yaml: ") and "\n" not in text
+
+
+def fingerprints(data: dict[str, Any]) -> list[str]:
+    """Of the runs of a file."""
+    twins = parse_twins(data)
+    return [run.fingerprint for run in expand_runs(twins, check_samplers(twins, Path("mine.yaml")))]
+
+
+def test_a_run_for_every_temperature_with_a_seed_of_its_own() -> None:
+    twins = parse_twins(GOOD)
+    runs = expand_runs(twins, check_samplers(twins, Path("mine.yaml")))
+    found = [(r.source, r.content["md"]["temperature"], r.content["md"]["seed"]) for r in runs]
+    assert found == [("film", 300.0, 1), ("film", 400.0, 2), ("liquid", 300.0, 9)]
+    assert twins.configurations == 11 and len({r.fingerprint for r in runs}) == 3
+
+
+@pytest.mark.parametrize(
+    "path", [("slots",), ("sampling", "threads"), ("sampling", "walltime"), ("training", "epochs")]
+)
+def test_what_changes_no_configuration_changes_no_fingerprint(path: tuple[str, ...]) -> None:
+    value = 2 if path[-1] != "walltime" else 99
+    assert fingerprints(changed(*path, value=value)) == fingerprints(GOOD)
+
+
+def test_names_are_not_part_of_a_fingerprint_and_settings_are() -> None:
+    renamed = copy.deepcopy(GOOD)
+    renamed["name"] = "other"
+    renamed["sources"]["f"] = renamed["sources"].pop("film")
+    assert set(fingerprints(renamed)) == set(fingerprints(GOOD))
+    assert not set(fingerprints(changed("sampling", "timestep", value=0.5))) & set(fingerprints(GOOD))
+    assert not set(fingerprints(changed("label", "max_drop", value=1.0))) & set(fingerprints(GOOD))
