@@ -13,7 +13,8 @@ With ``--campaign`` the population is a campaign whose every frame was computed,
 ``expected_drop`` (V), ``gap`` (eV) and ``metallic``, as it is: frames are sampled from it without replacement, three
 quarters of them at most. With ``--series`` besides, the drops of every stored frame of the same trajectories (column
 ``expected_drop``), the population is the whole trajectories: real drops in their real order, each with the gap and
-label of one of the five computed frames of nearest |drop|, drawn at random.
+label of one of the five computed frames of nearest |drop|, drawn at random. ``--predictor`` names another column of
+both files for the surrogate to go by.
 
 Ours starts from the default prior, which has not seen the 60 gaps, and draws batches; the uniform sample has Wilson's
 interval for the fraction and Student's for the mean gap, both with the correction for a finite population. For every
@@ -102,15 +103,16 @@ def like_neighbours(drops: Array, known: Population, rng: np.random.Generator) -
     return Population(drops, np.where(closed, 0.0, known.gap[chosen]), closed)
 
 
-def stored_drops(file: Path) -> Array:
-    """Drop of every stored frame (V), shape (N,)."""
+def stored_drops(file: Path, predictor: str) -> Array:
+    """Predictor of every stored frame (V), shape (N,)."""
     with file.open() as lines:
-        return np.array([float(row["expected_drop"]) for row in csv.DictReader(lines)])
+        return np.array([float(row[predictor]) for row in csv.DictReader(lines)])
 
 
-def computed(file: Path) -> Population:
+def computed(file: Path, predictor: str) -> Population:
     """A campaign whose every frame has a gap.
 
+    :param predictor: column that counts as the drop.
     :raises ValueError: if a frame has none, or there are fewer than 8.
     """
     with file.open() as lines:
@@ -118,7 +120,7 @@ def computed(file: Path) -> Population:
     if len(rows) < 8 or not all(row["gap"] and row["metallic"] for row in rows):
         raise ValueError(f"{file} has fewer than 8 frames, or frames without a gap.")
     closed = np.array([row["metallic"].strip().lower() in ("true", "1", "1.0") for row in rows])
-    drop, gap = (np.array([float(row[key]) for row in rows]) for key in ("expected_drop", "gap"))
+    drop, gap = (np.array([float(row[key]) for row in rows]) for key in (predictor, "gap"))
     return Population(drop, np.where(closed, 0.0, gap), closed)
 
 
@@ -268,15 +270,16 @@ def main() -> None:
     parser.add_argument("--cases", help="numbers of the cases, as 0,3; all by default")
     parser.add_argument("--campaign", type=Path, help="CSV of a campaign whose every frame was computed")
     parser.add_argument("--series", type=Path, help="CSV of the drops of all frames of that campaign's trajectories")
+    parser.add_argument("--predictor", default="expected_drop", help="column of --campaign and --series")
     given = parser.parse_args()
     if given.series and not given.campaign:
         parser.error("--series goes with --campaign, which has the gaps")
     if given.campaign:
-        whole, name = computed(given.campaign), given.campaign.name
+        whole, name = computed(given.campaign, given.predictor), given.campaign.name
         if given.series:
-            drops = stored_drops(given.series)
+            drops = stored_drops(given.series, given.predictor)
             whole, name = like_neighbours(drops, whole, np.random.default_rng(given.seed)), given.series.name
-        report(whole, f"{name}, {len(whole.drop)} frames", "both", given)
+        report(whole, f"{name}, {len(whole.drop)} frames by {given.predictor}", "both", given)
         return
     chosen = range(len(CASES)) if given.cases is None else [int(k) for k in given.cases.split(",")]
     for kind, spread, focus in (CASES[k] for k in chosen):
