@@ -11,6 +11,7 @@ from aiida import orm
 
 from ..names import ENDED
 from .estimate import Speeds, TimeLeft, Work, gap_work, md_work, measure, time_left
+from .graph import named
 from .jobs import MdState, Submission, UnderWay, gap_latency, gaps_under_way, md_states, submissions
 from .rows import frame_rows, latest_pairs, pair_rows
 
@@ -164,7 +165,7 @@ def _inputs(pks: list[int], label: str) -> dict[int, dict[str, Any]]:
     """Content of the input ``label`` of every pair that has it."""
     query = orm.QueryBuilder()
     query.append(orm.WorkChainNode, filters={"id": {"in": pks}}, tag="pair", project=["id"])
-    query.append(orm.Dict, with_outgoing="pair", edge_filters={"label": label}, project=["attributes"])
+    query.append(orm.Dict, with_outgoing="pair", edge_filters=named(label), project=["attributes"])
     return dict(query.iterall())
 
 

@@ -59,6 +59,11 @@ def plain(value: Any) -> Any:
 
     :raises TypeError: for anything else that JSON has no form for.
     """
+    kind = type(value)
+    if value is None or kind is str or kind is int or kind is bool:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
@@ -76,7 +81,30 @@ def plain(value: Any) -> Any:
 
 def json_text(document: Any) -> str:
     """Strict JSON of a plain document, keys in the order given."""
-    return json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return _indented(document, 0) + "\n"
+
+
+def _indented(value: Any, depth: int) -> str:
+    """What ``json.dumps`` writes with ``indent=1``, whose slow form Python then takes, also for the rows of frames."""
+    inner = "\n" + " " * (depth + 1)
+    if isinstance(value, dict) and value:
+        if any(isinstance(item, (dict, list)) for item in value.values()):
+            parts = [f"{_dumped(key)}: {_indented(item, depth + 1)}" for key, item in value.items()]
+            body = f",{inner}".join(parts)
+        else:
+            body = _dumped(value, inner)[1:-1]
+        return f"{{{inner}{body}{inner[:-1]}}}"
+    if isinstance(value, list) and value:
+        if any(isinstance(item, (dict, list)) for item in value):
+            body = f",{inner}".join(_indented(item, depth + 1) for item in value)
+        else:
+            body = _dumped(value, inner)[1:-1]
+        return f"[{inner}{body}{inner[:-1]}]"
+    return _dumped(value)
+
+
+def _dumped(value: Any, between: str = " ") -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(f",{between}", ": "))
 
 
 def csv_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = FRAME_COLUMNS) -> str:
@@ -84,11 +112,11 @@ def csv_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = FRAME_COLU
 
     The columns are ``columns``, without any row too; other keys of the rows follow, sorted.
     """
-    extra = sorted({key for row in rows for key in row} - set(columns))
+    names = [*columns, *sorted(set().union(*rows) - set(columns))]
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [*columns, *extra], restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _csv_value(value) for key, value in row.items()} for row in rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_csv_value(row.get(name)) for name in names] for row in rows)
     return buffer.getvalue()
 
 
