@@ -11,9 +11,10 @@ from aiida import orm
 
 from ..names import ENDED
 from .estimate import Speeds, TimeLeft, Work, gap_work, md_work, measure, time_left
+from .frame_query import find_frames
 from .graph import named
 from .jobs import MdState, Submission, UnderWay, gap_latency, gaps_under_way, md_states, submissions
-from .rows import frame_rows, latest_pairs, pair_rows
+from .rows import latest_pairs, pair_rows
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Overview:
 
     :param progress: of every pair, those that wait to be submitted too.
     :param pairs: rows of the pairs that count, and
-    :param frames: rows of their frames, see :func:`.rows.current_rows`.
+    :param frames: rows of their frames, see :func:`.frame_query.find_frames`.
     :param active: whether a process of it has not ended.
     :param elapsed: seconds since it was submitted last, or, where it is over, that this took.
     """
@@ -104,7 +105,7 @@ def overview(campaign: str, now: float | None = None) -> Overview:
     waiting = _waiting(submitted, every)
     pairs = [pair for pair in latest_pairs(every) if pair["fingerprint"] not in waiting or _goes_on(pair)]
     counted = {pair["pair_pk"] for pair in pairs}
-    rows = frame_rows(campaign)
+    rows = find_frames(campaign)
     frames: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
         frames.setdefault(row["pair_pk"], []).append(row)

@@ -1,4 +1,4 @@
-"""What a page can bear: of a large campaign, the frames and the pairs that it shows. ``results.csv`` has all of them."""
+"""What a page can bear: of a large campaign, the frames and the pairs that it shows. ``results.csv`` has all."""
 
 from __future__ import annotations
 
