@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -141,7 +144,21 @@ def report(campaign: str, output: Path | None, figures: Choice) -> None:
     """Write report.html, results.json, results.csv, cells.csv and the figures of CAMPAIGN."""
     load_profile()
     folder = output or results_folder(campaign)
-    click.echo(write_report(campaign, folder, *current_rows(campaign), *concluded(campaign), figures))
+    with without_collector():
+        page = write_report(campaign, folder, *current_rows(campaign), *concluded(campaign), figures)
+    click.echo(page)
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Python looks for cycles again and again while millions of values are made, of which none is in a cycle."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def concluded(campaign: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

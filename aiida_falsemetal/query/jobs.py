@@ -169,7 +169,7 @@ def gap_latency(pair_pks: list[int]) -> float | None:
     query.append(
         orm.Dict,
         with_incoming="gap",
-        edge_filters={"label": "result"},
+        edge_filters=named("result"),
         project=["ctime", "attributes.wall_seconds"],
         tag="result",
     )

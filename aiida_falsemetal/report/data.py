@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -50,8 +51,21 @@ LAW_COLUMNS = (
 
 
 def complete(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    """A row with None for every column that it lacks."""
-    return {**dict.fromkeys(columns), **row}
+    """A row with None for every column that it lacks; itself where it lacks none."""
+    return row if row.keys() >= _names(tuple(columns)) else {**dict.fromkeys(columns), **row}
+
+
+@lru_cache
+def _names(columns: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(columns)
+
+
+_NESTED = frozenset((dict, list))
+_FLAT = frozenset((type(None), str, int, bool, float))
+
+
+def _finite(value: Any) -> bool:
+    return type(value) is not float or math.isfinite(value)
 
 
 def plain(value: Any) -> Any:
@@ -71,6 +85,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
+        if _FLAT.issuperset(map(type, value.values())) and all(map(_finite, value.values())):
+            return dict(zip(map(str, value), value.values(), strict=True))
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         value = value.tolist()
@@ -88,14 +104,14 @@ def _indented(value: Any, depth: int) -> str:
     """What ``json.dumps`` writes with ``indent=1``, whose slow form Python then takes, also for the rows of frames."""
     inner = "\n" + " " * (depth + 1)
     if isinstance(value, dict) and value:
-        if any(isinstance(item, (dict, list)) for item in value.values()):
+        if not _NESTED.isdisjoint(map(type, value.values())):
             parts = [f"{_dumped(key)}: {_indented(item, depth + 1)}" for key, item in value.items()]
             body = f",{inner}".join(parts)
         else:
             body = _dumped(value, inner)[1:-1]
         return f"{{{inner}{body}{inner[:-1]}}}"
     if isinstance(value, list) and value:
-        if any(isinstance(item, (dict, list)) for item in value):
+        if not _NESTED.isdisjoint(map(type, value)):
             body = f",{inner}".join(_indented(item, depth + 1) for item in value)
         else:
             body = _dumped(value, inner)[1:-1]
@@ -116,7 +132,7 @@ def csv_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = FRAME_COLU
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([_csv_value(row.get(name)) for name in names] for row in rows)
+    writer.writerows(map(_csv_value, map(row.get, names)) for row in rows)
     return buffer.getvalue()
 
 
