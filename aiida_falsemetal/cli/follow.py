@@ -21,6 +21,8 @@ DAEMON_SECONDS = 15.0
 """How often the daemon is looked after."""
 PATIENCE = 60
 """Looks at a graph that cannot be read before it counts as an error: some minutes."""
+SHARE = 0.2
+"""Of a core that looking may take, however large the campaign is."""
 IN_FULL = 20
 """Failures that are explained while a campaign is followed; the others get a line."""
 
@@ -89,7 +91,7 @@ def watch(
 ) -> None:
     """Show a campaign until no process of it is left.
 
-    :param pause: seconds between looks.
+    :param pause: seconds between looks; more where a look takes more than ``SHARE`` of them.
     :param total: pairs that there are to be, where more than the graph has.
     :param keep: called after every look.
     :raises click.ClickException: if the graph cannot be read for minutes, or from ``keep``.
@@ -97,6 +99,7 @@ def watch(
     begun = time.monotonic()
     told = Told()
     while True:
+        before = time.process_time()
         found = patiently(lambda: look(campaign), shown, told)
         last = not found.overview.active
         # What goes wrong with showing it must not end the campaign.
@@ -105,7 +108,7 @@ def watch(
         if last:
             return
         keep()
-        time.sleep(pause)
+        time.sleep(max(pause, (time.process_time() - before) / SHARE))
 
 
 def _show(found: Look, shown: Display, elapsed: float | None, total: int, last: bool) -> None:

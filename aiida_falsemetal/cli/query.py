@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -141,7 +144,21 @@ def report(campaign: str, output: Path | None, figures: Choice) -> None:
     """Write report.html, results.json, results.csv, cells.csv and the figures of CAMPAIGN."""
     load_profile()
     folder = output or results_folder(campaign)
-    click.echo(write_report(campaign, folder, *current_rows(campaign), *concluded(campaign), figures))
+    with without_collector():
+        page = write_report(campaign, folder, *current_rows(campaign), *concluded(campaign), figures)
+    click.echo(page)
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Python looks for cycles again and again while millions of values are made, of which none is in a cycle."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def concluded(campaign: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -181,10 +198,12 @@ def write_report(
 
 
 def _pictures(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[int, Any]]:
-    """Structures of the frames, as many as the page has room for, and states by layer of those that have them."""
+    """Structures of the page's frames, as many as there is room for, and states by layer of those that have them."""
     from ..query.structures import frame_layers, frame_structures
+    from ..report.budget import frames_of_page
     from ..report.structures import by_interest, pack_structures
 
+    rows = [rows[place] for place in frames_of_page(rows)]
     wanted = by_interest(rows)
     known = by_interest([row for row in rows if row.get("vbm_z") is not None])
     return pack_structures(frame_structures(wanted), len(wanted)), dict(frame_layers(known))
@@ -220,8 +239,8 @@ def _settings(pairs: list[dict[str, Any]]) -> dict[str, Any]:
 
     pks = [pair["pair_pk"] for pair in pairs]
     versions, recorded = recorded_versions(pks), recorded_methods(pks)
-    nodes = [orm.load_node(pair["pair_pk"]) for pair in pairs]
-    latest = max(node.mtime for node in nodes)
-    gap = nodes[0].inputs.gap.get_dict()
+    query = orm.QueryBuilder().append(orm.WorkChainNode, filters={"id": {"in": pks}}, project=["mtime"])
+    latest = max(query.all(flat=True))
+    gap = orm.load_node(pks[0]).inputs.gap.get_dict()
     dft = {key: gap[key] for key in DFT_KEYS if gap.get(key) is not None}
     return {"date": latest.strftime("%Y-%m-%d %H:%M"), "versions": versions, **dft, "recorded": recorded}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -136,6 +137,7 @@ def pair_status(campaign: str) -> list[dict[str, Any]]:
     stages = {item.pair_pk: item for item in found.progress}
     failing = find_failures(campaign, found.pairs)
     explained = {one.failing.pk: one for one in explain([one for one in failing if one.kind == "pair"])}
+    frames = Counter(one.pair_pk for one in failing if one.kind == "frame")
     rows = []
     for pair in found.pairs:
         pk = pair["pair_pk"]
@@ -150,7 +152,7 @@ def pair_status(campaign: str) -> list[dict[str, Any]]:
                 "for_precision": pair.get("md_precision") or (PRECISION if "more_ps" in pair else None),
                 "exit_code": pair["exit_code"],
                 "reason": pair["exit_message"] or pair.get("reason") or "",
-                "failed_frames": sum(one.kind == "frame" and one.pair_pk == pk for one in failing),
+                "failed_frames": frames[pk],
                 "failed_pk": None if failure is None else failure.failed_pk,
                 "cause": None if failure is None else failure.cause,
             }

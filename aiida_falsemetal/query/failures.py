@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiida import orm
-from aiida.plugins import WorkflowFactory
 
 from ..names import EXTRAS
 from .advice import Command, commands_for
+from .graph import SCREEN, called, named, pair_query
 from .lineage import GAP, PAIR, WORDS, linked
 from .logs import Log, clean, log_tail
 from .rows import latest_pairs, pair_rows
@@ -118,8 +118,8 @@ def _screen(campaign: str) -> list[Failing]:
     """The newest ScreenWorkChain, if it broke off: its pairs' failures are their own, but those that wait are lost."""
     query = orm.QueryBuilder()
     query.append(
-        WorkflowFactory("falsemetal.screen"),
-        filters={"extras.falsemetal_campaign": campaign},
+        orm.WorkChainNode,
+        filters={"process_type": SCREEN, "extras.falsemetal_campaign": campaign},
         project=["id", "attributes.process_state"],
         tag="screen",
     )
@@ -132,17 +132,10 @@ def _screen(campaign: str) -> list[Failing]:
 
 def _frames(campaign: str, pairs: dict[int, dict[str, Any]]) -> list[Failing]:
     """Frames that failed. Those that were killed with their pair are not worth a word of their own."""
-    query = orm.QueryBuilder()
-    query.append(WorkflowFactory("falsemetal.pair"), filters={"extras.falsemetal_campaign": campaign}, tag="pair")
-    query.add_projection("pair", "id")
-    query.append(
-        WorkflowFactory("falsemetal.gap"),
-        with_incoming="pair",
-        filters=_FAILED,
-        tag="gap",
-        project=["id", "attributes.process_state", "attributes.exit_status"],
-    )
-    query.append(orm.Dict, with_outgoing="gap", edge_filters={"label": "record"}, project=["attributes.step"])
+    query = pair_query(campaign, ["id"])
+    state = ["id", "attributes.process_state", "attributes.exit_status"]
+    called(query, GAP, "pair", "gap", filters=_FAILED, project=state)
+    query.append(orm.Dict, with_outgoing="gap", edge_filters=named("record"), project=["attributes.step"])
     found = []
     for pair_pk, pk, state, status, step in query.iterall():
         pair = pairs.get(pair_pk)

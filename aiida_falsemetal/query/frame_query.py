@@ -13,7 +13,7 @@ from typing import Any
 from aiida import orm
 
 from ..names import EXTRAS, FRAME_COLUMNS, RESULT_KEYS
-from .graph import BASE, BATCH, GAP, called, chosen, labels_of, latest_pairs, named
+from .graph import BASE, BATCH, CONTENT, GAP, called, chosen, content, labels_of, latest_pairs, named
 from .pushdown import Filters, Place, columns_of, filters_of, may_hold
 from .tree import Condition
 
@@ -126,10 +126,10 @@ def _finished(gaps: _Gaps, condition: Condition | None) -> Iterator[Row]:
         filters=_pushed(condition, RESULT_KEYS),
         with_incoming="gap",
         edge_filters=named("result"),
-        project=["id", "attributes"],
+        project=["id", CONTENT],
     )
     for pair, (gap_pk, result_pk, result) in gaps.rows(query):
-        yield _row(pair, result, gap_pk, result_pk)
+        yield _row(pair, content(result), gap_pk, result_pk)
 
 
 def _unfinished(gaps: _Gaps, condition: Condition | None) -> list[Row]:
@@ -146,12 +146,12 @@ def _unfinished(gaps: _Gaps, condition: Condition | None) -> list[Row]:
         filters=_pushed(condition, RECORD_KEYS),
         with_outgoing="gap",
         edge_filters=named("record"),
-        project=["attributes"],
+        project=[CONTENT],
     )
     found = list(gaps.rows(query))
     having = _having_result([row[0] for _, row in found])
     return [
-        _row(pair, {**record, "exit_code": status, "exit_message": message}, gap_pk, None)
+        _row(pair, {**content(record), "exit_code": status, "exit_message": message}, gap_pk, None)
         for pair, (gap_pk, status, message, record) in found
         if gap_pk not in having
     ]

@@ -6,6 +6,7 @@ query, and the class of QueryBuilder's own filter (``LIKE`` beside ``=``) makes 
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from aiida import orm
@@ -13,8 +14,11 @@ from aiida.common.escaping import escape_for_sql_like
 
 from ..names import EXTRAS
 
-PAIR, GAP = "aiida.workflows:falsemetal.pair", "aiida.workflows:falsemetal.gap"
+PAIR, GAP, SCREEN = (f"aiida.workflows:falsemetal.{name}" for name in ("pair", "gap", "screen"))
 BASE = "aiida.workflows:quantumespresso.pw.base"
+CONTENT: dict[str, Any] = {"attributes": {"cast": "t"}}
+"""Projection of a Dict's content as text, for :func:`content`. QueryBuilder asks every value of a dictionary if it is a
+node to be made an object of: that takes longer than the query and the parsing together."""
 BATCH = 5000
 """Rows that are fetched at a time: few enough for the memory, many more than QueryBuilder's own 100."""
 
@@ -52,6 +56,12 @@ def called(query: orm.QueryBuilder, process_type: str, by: str, tag: str, **more
     """
     filters = {"process_type": {"like": escape_for_sql_like(process_type)}, **more.pop("filters", {})}
     query.append(orm.WorkChainNode, filters=filters, with_incoming=by, tag=tag, **more)
+
+
+def content(text: str) -> dict[str, Any]:
+    """What a query that projects ``CONTENT`` has found."""
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def named(label: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aiida import orm
-from aiida.plugins import WorkflowFactory
 
 from ..names import ENDED
+from .graph import SCREEN, named
 from .logs import MD_LOG, remote_tail
 
 _LINE = re.compile(r"step (\d+) of (\d+), (\S+) s left")
@@ -64,7 +64,7 @@ def _jobs(pair_pks: list[int]) -> list[tuple[int, int, int | None, str | None, s
     query.add_projection("job", ["id", "attributes.remote_workdir"])
     query.append(orm.Computer, with_node="job", project=["transport_type"])
     query.append(
-        orm.Dict, with_outgoing="job", edge_filters={"label": "parameters"}, project=["attributes.steps"], tag="given"
+        orm.Dict, with_outgoing="job", edge_filters=named("parameters"), project=["attributes.steps"], tag="given"
     )
     found = [(pair, pk, steps, folder, kind) for pair, pk, folder, kind, steps in query.iterall()]
     return sorted(found, key=lambda entry: entry[1])
@@ -78,7 +78,7 @@ def _results(pair_pks: list[int]) -> dict[int, dict[str, float]]:
     query.append(
         orm.Dict,
         with_incoming="job",
-        edge_filters={"label": "results"},
+        edge_filters=named("results"),
         project=[f"attributes.{key}" for key in keys],
     )
     return {pk: dict(zip(keys, (value or 0 for value in values), strict=True)) for pk, *values in query.iterall()}
@@ -139,12 +139,12 @@ def submissions(campaign: str) -> list[Submission]:
     """Every ScreenWorkChain of a campaign, oldest first."""
     query = orm.QueryBuilder()
     query.append(
-        WorkflowFactory("falsemetal.screen"),
-        filters={"extras.falsemetal_campaign": campaign},
+        orm.WorkChainNode,
+        filters={"process_type": SCREEN, "extras.falsemetal_campaign": campaign},
         project=["id", "ctime", "attributes.process_state", "extras.falsemetal_fingerprints"],
         tag="screen",
     )
-    query.append(orm.Dict, with_outgoing="screen", edge_filters={"label": "campaign"}, project=["attributes.slots"])
+    query.append(orm.Dict, with_outgoing="screen", edge_filters=named("campaign"), project=["attributes.slots"])
     found = [
         Submission(pk, begun, state not in ENDED, int(slots or 1), tuple(str(one) for one in prints or ()))
         for pk, begun, state, prints, slots in query.iterall()
@@ -169,7 +169,7 @@ def gap_latency(pair_pks: list[int]) -> float | None:
     query.append(
         orm.Dict,
         with_incoming="gap",
-        edge_filters={"label": "result"},
+        edge_filters=named("result"),
         project=["ctime", "attributes.wall_seconds"],
         tag="result",
     )

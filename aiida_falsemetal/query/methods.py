@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from aiida import orm
-from aiida.plugins import WorkflowFactory
+
+from .graph import GAP, called, named
 
 PER_PAIR = ("steps", "seed")
 """Settings that differ from pair to pair; the pairs' rows have them."""
@@ -56,7 +57,7 @@ def _inputs(pair_pks: list[int], label: str) -> list[tuple[dict[str, Any], dict[
     if not pair_pks:
         return []
     query = _query(pair_pks)
-    query.append(orm.Dict, with_outgoing="pair", edge_filters={"label": label}, project="attributes")
+    query.append(orm.Dict, with_outgoing="pair", edge_filters=named(label), project="attributes")
     return [(dict(zip(LABELS, labels, strict=True)), content) for *labels, content in query.iterall()]
 
 
@@ -66,7 +67,7 @@ def _models(pair_pks: list[int]) -> list[dict[str, Any]]:
     keys = ("family", "sha256", "kwargs", "facts")
     query = _query(pair_pks)
     project = [f"attributes.{key}" for key in keys]
-    query.append(orm.Node, with_outgoing="pair", edge_filters={"label": "mlip"}, project=project)
+    query.append(orm.Node, with_outgoing="pair", edge_filters=named("mlip"), project=project)
     found = []
     for _, mlip, *values in query.iterall():
         model = dict(zip(keys, values, strict=True))
@@ -81,8 +82,7 @@ def _of_outputs(pair_pks: list[int], key: str) -> list[Any]:
         return []
     query = orm.QueryBuilder()
     query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair")
-    query.append(WorkflowFactory("falsemetal.gap"), with_incoming="pair", tag="gap")
-    label = {"label": "pw_parameters"}
-    query.append(orm.Dict, with_incoming="gap", edge_filters=label, project=f"attributes.{key}")
+    called(query, GAP, "pair", "gap")
+    query.append(orm.Dict, with_incoming="gap", edge_filters=named("pw_parameters"), project=f"attributes.{key}")
     query.distinct()
     return sorted({value for (value,) in query.iterall() if value is not None})

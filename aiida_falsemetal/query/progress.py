@@ -11,8 +11,10 @@ from aiida import orm
 
 from ..names import ENDED
 from .estimate import Speeds, TimeLeft, Work, gap_work, md_work, measure, time_left
+from .frame_query import find_frames
+from .graph import named
 from .jobs import MdState, Submission, UnderWay, gap_latency, gaps_under_way, md_states, submissions
-from .rows import frame_rows, latest_pairs, pair_rows
+from .rows import latest_pairs, pair_rows
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Overview:
 
     :param progress: of every pair, those that wait to be submitted too.
     :param pairs: rows of the pairs that count, and
-    :param frames: rows of their frames, see :func:`.rows.current_rows`.
+    :param frames: rows of their frames, see :func:`.frame_query.find_frames`.
     :param active: whether a process of it has not ended.
     :param elapsed: seconds since it was submitted last, or, where it is over, that this took.
     """
@@ -103,7 +105,7 @@ def overview(campaign: str, now: float | None = None) -> Overview:
     waiting = _waiting(submitted, every)
     pairs = [pair for pair in latest_pairs(every) if pair["fingerprint"] not in waiting or _goes_on(pair)]
     counted = {pair["pair_pk"] for pair in pairs}
-    rows = frame_rows(campaign)
+    rows = find_frames(campaign)
     frames: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
         frames.setdefault(row["pair_pk"], []).append(row)
@@ -164,7 +166,7 @@ def _inputs(pks: list[int], label: str) -> dict[int, dict[str, Any]]:
     """Content of the input ``label`` of every pair that has it."""
     query = orm.QueryBuilder()
     query.append(orm.WorkChainNode, filters={"id": {"in": pks}}, tag="pair", project=["id"])
-    query.append(orm.Dict, with_outgoing="pair", edge_filters={"label": label}, project=["attributes"])
+    query.append(orm.Dict, with_outgoing="pair", edge_filters=named(label), project=["attributes"])
     return dict(query.iterall())
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from aiida import orm
 
 from ..names import EXTRAS
+from .arrays import array_files, read_arrays
 from .frame_query import add_runs, find_frames
-from .graph import BATCH, chosen, latest_pairs, named, pair_query
+from .graph import BATCH, CONTENT, chosen, content, latest_pairs, named, pair_query
 
 __all__ = ["current_rows", "frame_rows", "latest_pairs", "pair_rows", "pair_series"]
 
@@ -109,8 +110,8 @@ def _sources(campaign: str | None) -> dict[int, str]:
 def _pair_outputs(campaign: str | None, label: str) -> dict[int, dict[str, Any]]:
     """Content of the output ``label`` of every pair that has it."""
     query = pair_query(campaign, ["id"])
-    query.append(orm.Dict, with_incoming="pair", edge_filters=named(label), project=["attributes"])
-    return dict(query.iterall(BATCH))
+    query.append(orm.Dict, with_incoming="pair", edge_filters=named(label), project=[CONTENT])
+    return {pk: content(text) for pk, text in query.iterall(BATCH)}
 
 
 def current_rows(campaign: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -125,5 +126,5 @@ def pair_series(pair_pks: list[int]) -> dict[int, dict[str, np.ndarray]]:
     if not pair_pks:
         return {}
     query = chosen(pair_pks, ["id"])
-    query.append(orm.ArrayData, with_incoming="pair", edge_filters=named("series"), project=["*"])
-    return {pk: {name: node.get_array(name) for name in node.get_arraynames()} for pk, node in query.iterall(BATCH)}
+    query.append(orm.ArrayData, with_incoming="pair", edge_filters=named("series"), project=["repository_metadata"])
+    return read_arrays({pk: array_files(tree) for pk, tree in query.iterall(BATCH)})

@@ -6,14 +6,15 @@ that a reader who has enough can stop.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from aiida import orm
-from aiida.manage import get_manager
 from numpy.typing import NDArray
+
+from .arrays import array_files, read_arrays
+from .graph import CONTENT, content, named
 
 BATCH = 400
 """Frames a query; SQLite takes at most 999 values in a condition."""
@@ -36,15 +37,15 @@ def frame_structures(gap_pks: Sequence[int]) -> Iterator[FrameStructure]:
         query.append(
             orm.StructureData,
             with_outgoing="gap",
-            edge_filters={"label": "structure"},
-            project=["attributes.cell", "attributes.kinds", "attributes.sites"],
+            edge_filters=named("structure"),
+            project=[CONTENT],
         )
-        found = {pk: (cell, kinds, sites) for pk, cell, kinds, sites in query.iterall()}
-        yield from ((pk, *_structure(*found[pk])) for pk in batch if pk in found)
+        found = {pk: content(text) for pk, text in query.iterall(BATCH)}
+        yield from ((pk, *_structure(**found[pk])) for pk in batch if pk in found)
 
 
 def _structure(
-    cell: Any, kinds: list[dict[str, Any]], sites: list[dict[str, Any]]
+    cell: Any, kinds: list[dict[str, Any]], sites: list[dict[str, Any]], **_more: Any
 ) -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.float64]]:
     """Elements, cell and positions of a StructureData's attributes. A site of several elements counts as the first."""
     symbols = {kind["name"]: kind["symbols"][0] for kind in kinds}
@@ -61,24 +62,10 @@ def frame_layers(gap_pks: Sequence[int]) -> Iterator[FrameLayers]:
     for batch in _batches(gap_pks):
         query = orm.QueryBuilder()
         query.append(orm.WorkChainNode, filters={"id": {"in": batch}}, tag="gap", project=["id"])
-        query.append(
-            orm.ArrayData, with_incoming="gap", edge_filters={"label": "layers"}, project=["repository_metadata"]
-        )
-        files = {
-            pk: {name: tree["o"][f"{name}.npy"]["k"] for name in ARRAYS if f"{name}.npy" in tree["o"]}
-            for pk, tree in query.iterall()
-        }
-        arrays = _arrays({key for keys in files.values() for key in keys.values()})
-        yield from ((pk, {name: arrays[key] for name, key in files[pk].items()}) for pk in batch if pk in files)
-
-
-def _arrays(keys: set[str]) -> dict[str, NDArray[np.float64]]:
-    """Arrays by the key of their file, in one pass through the repository: node by node it takes many times as long."""
-    repository = get_manager().get_profile_storage().get_repository()
-    return {
-        key: np.load(io.BytesIO(stream.read()), allow_pickle=False)
-        for key, stream in repository.iter_object_streams(sorted(keys))
-    }
+        query.append(orm.ArrayData, with_incoming="gap", edge_filters=named("layers"), project=["repository_metadata"])
+        files = {pk: array_files(tree, ARRAYS) for pk, tree in query.iterall()}
+        found = read_arrays(files)
+        yield from ((pk, found[pk]) for pk in batch if pk in found)
 
 
 def _batches(pks: Sequence[int]) -> Iterator[list[int]]:

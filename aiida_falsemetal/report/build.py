@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .budget import drawn_pairs
 from .data import CELL_COLUMNS, csv_text, json_text, plain
 from .downloads import Downloads
 from .page import render_page
-from .publication import FOLDER, Choice, publish
+from .publication import FOLDER, Choice, Published, publish
 from .structures import pack_layers
+from .summary import summarize
 
 
 def build_report(
@@ -59,7 +61,7 @@ def build_report(
         "laws": plain(list(laws)),
     }
     published = publish(document, series, layers or {}, figures)
-    downloads = Downloads(published, folder=figures != "none")
+    downloads = Downloads(_on_page(published, document), folder=figures != "none")
     texts: dict[str, str | bytes] = {
         "results.json": json_text(document),
         "results.csv": csv_text(document["frames"]),
@@ -76,6 +78,13 @@ def build_report(
     for name, text in texts.items():
         _replace(folder / name, text)
     return folder / "report.html"
+
+
+def _on_page(published: Sequence[Published], document: dict[str, Any]) -> list[Published]:
+    """The figures that the page draws, for which alone it offers numbers."""
+    pairs = summarize(document["frames"], document["pairs"])
+    drawn = {pairs[place].row["pair_pk"] for place in drawn_pairs(pairs)}
+    return [one for one in published if one.numbers.kind not in ("dipoles", "energies") or one.numbers.key in drawn]
 
 
 def _replace(path: Path, content: str | bytes) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -50,8 +51,21 @@ LAW_COLUMNS = (
 
 
 def complete(row: dict[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    """A row with None for every column that it lacks."""
-    return {**dict.fromkeys(columns), **row}
+    """A row with None for every column that it lacks; itself where it lacks none."""
+    return row if row.keys() >= _names(tuple(columns)) else {**dict.fromkeys(columns), **row}
+
+
+@lru_cache
+def _names(columns: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(columns)
+
+
+_NESTED = frozenset((dict, list))
+_FLAT = frozenset((type(None), str, int, bool, float))
+
+
+def _finite(value: Any) -> bool:
+    return type(value) is not float or math.isfinite(value)
 
 
 def plain(value: Any) -> Any:
@@ -59,6 +73,11 @@ def plain(value: Any) -> Any:
 
     :raises TypeError: for anything else that JSON has no form for.
     """
+    kind = type(value)
+    if value is None or kind is str or kind is int or kind is bool:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
@@ -66,6 +85,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
+        if _FLAT.issuperset(map(type, value.values())) and all(map(_finite, value.values())):
+            return dict(zip(map(str, value), value.values(), strict=True))
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         value = value.tolist()
@@ -76,7 +97,30 @@ def plain(value: Any) -> Any:
 
 def json_text(document: Any) -> str:
     """Strict JSON of a plain document, keys in the order given."""
-    return json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return _indented(document, 0) + "\n"
+
+
+def _indented(value: Any, depth: int) -> str:
+    """What ``json.dumps`` writes with ``indent=1``, whose slow form Python then takes, also for the rows of frames."""
+    inner = "\n" + " " * (depth + 1)
+    if isinstance(value, dict) and value:
+        if not _NESTED.isdisjoint(map(type, value.values())):
+            parts = [f"{_dumped(key)}: {_indented(item, depth + 1)}" for key, item in value.items()]
+            body = f",{inner}".join(parts)
+        else:
+            body = _dumped(value, inner)[1:-1]
+        return f"{{{inner}{body}{inner[:-1]}}}"
+    if isinstance(value, list) and value:
+        if not _NESTED.isdisjoint(map(type, value)):
+            body = f",{inner}".join(_indented(item, depth + 1) for item in value)
+        else:
+            body = _dumped(value, inner)[1:-1]
+        return f"[{inner}{body}{inner[:-1]}]"
+    return _dumped(value)
+
+
+def _dumped(value: Any, between: str = " ") -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(f",{between}", ": "))
 
 
 def csv_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = FRAME_COLUMNS) -> str:
@@ -84,11 +128,11 @@ def csv_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = FRAME_COLU
 
     The columns are ``columns``, without any row too; other keys of the rows follow, sorted.
     """
-    extra = sorted({key for row in rows for key in row} - set(columns))
+    names = [*columns, *sorted(set().union(*rows) - set(columns))]
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [*columns, *extra], restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _csv_value(value) for key, value in row.items()} for row in rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(map(_csv_value, map(row.get, names)) for row in rows)
     return buffer.getvalue()
 
 

@@ -57,12 +57,15 @@ def frame_names(rows: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def page_facts(rows: Sequence[dict[str, Any]], names: Sequence[str], states: Sequence[str]) -> dict[str, Any]:
+def page_facts(
+    rows: Sequence[dict[str, Any]], names: Sequence[str], states: Sequence[str], every: int | None = None
+) -> dict[str, Any]:
     """What the script has to know before it unpacks the data.
 
     :param rows: plain rows of the frames.
     :param names: see :func:`frame_names`.
     :param states: state of each frame, empty where its pair is not listed.
+    :param every: number of the campaign's frames, where the page does not have all.
     """
     return {
         "interfaces": [shown(label) for label in distinct(rows, "interface")],
@@ -72,6 +75,7 @@ def page_facts(rows: Sequence[dict[str, Any]], names: Sequence[str], states: Seq
         "columns": as_plain(),
         "notes": STATE_NOTES,
         "rows": ROWS,
+        **({} if every in (None, len(rows)) else {"every": every}),
     }
 
 

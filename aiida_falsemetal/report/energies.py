@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -117,12 +118,18 @@ def _draw(
     for css, line in lines.items():
         plot.line(zip(ends.tolist(), line.tolist(), strict=True), css)
     for row, x, y, used in zip(points.rows, points.x.tolist(), height.tolist(), points.used.tolist(), strict=True):
+        if id(row) not in targets:
+            continue
         shape, filling = (style.shape, "open") if used else (METALLIC_SHAPE, "filled")
-        tip = f"{frame_title(row)}\nE(DFT) − E(MLIP) − {removed}: {number(y, 3)} eV at {number(x, 3)} eV"
+        tip = partial(_tip, row, removed, x, y)
         plot.mark(x, y, shape, f"m {style.colour} {filling}", tip, targets[id(row)])
     metallic = count(int((~points.used).sum()), "metallic frame")
     description = f"{count(int(points.used.sum()), 'frame')} with an open gap and {metallic}."
     return plot.render(f"Missing energy, {title}", description)
+
+
+def _tip(row: dict[str, Any], removed: str, x: float, y: float) -> str:
+    return f"{frame_title(row)}\nE(DFT) − E(MLIP) − {removed}: {number(y, 3)} eV at {number(x, 3)} eV"
 
 
 def _reach(pair: dict[str, Any]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,10 @@ def frame_title(row: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _on_page(rows: Iterable[dict[str, Any]], targets: dict[int, str]) -> Iterator[dict[str, Any]]:
+    return (row for row in rows if id(row) in targets)
+
+
 @dataclass(frozen=True)
 class GapFigure:
     """Gap against drop for one interface.
@@ -103,6 +108,7 @@ def gap_figure(
     :param name: unique id on the page.
     :param rows: plain frame rows of this interface.
     :param targets: what the page calls each frame, by ``id()`` of its row; its table row has the id ``frame-`` + this.
+        Frames that the page does not have are counted and fitted, and not marked.
     :param law: the interface's gap law, see :func:`..query.cells.law_rows`.
     :param dense: see :class:`.svg.Plot`.
     """
@@ -130,13 +136,14 @@ def gap_figure(
         plot.line(zip(ends.tolist(), (line[0] + line[1] * ends).tolist(), strict=True), "fit")
     for end in _predicted(law, plot.x[1]):
         plot.line(end, "band")
-    for row in computed:
+    for row in _on_page(computed, targets):
         style = look[row["mlip"]]
         css = f"m {style.colour} {'filled' if row.get('metallic') else 'open'}"
-        plot.mark(abs(row["expected_drop"]), row["gap"], style.shape, css, frame_title(row), targets[id(row)])
-    for row in failed:
-        plot.mark(abs(row["expected_drop"]), None, "cross", "x", frame_title(row), targets[id(row)])
-    points = f"{count(len(computed), 'point')} and {count(len(failed), 'failed frame')}"
+        plot.mark(abs(row["expected_drop"]), row["gap"], style.shape, css, partial(frame_title, row), targets[id(row)])
+    for row in _on_page(failed, targets):
+        plot.mark(abs(row["expected_drop"]), None, "cross", "x", partial(frame_title, row), targets[id(row)])
+    marked = [sum(id(row) in targets for row in found) for found in (computed, failed)]
+    points = f"{count(marked[0], 'point')} and {count(marked[1], 'failed frame')}"
     description = f"{points}; the numbers are in the frames table."
     svg = plot.render(f"Gap against potential drop, {interface}", description)
     return GapFigure(svg, line, fit, sentence, _missing(rows, failed))
@@ -253,13 +260,13 @@ def series_figure(
         )
     _window(plot, vertical=False)
     plot.line(dipoles.envelope(found.time, found.value), f"trace {style.colour}")
-    for row in frames:
+    for row in _on_page(frames, targets):
         if row.get("time_ps") is None or row.get("Mz_per_area") is None:
             continue
         computed = row.get("gap") is not None
         css = f"m {style.colour} {'filled' if row.get('metallic') else 'open'}" if computed else "x"
         shape = style.shape if computed else "cross"
-        plot.mark(row["time_ps"], row["Mz_per_area"], shape, css, frame_title(row), targets[id(row)])
+        plot.mark(row["time_ps"], row["Mz_per_area"], shape, css, partial(frame_title, row), targets[id(row)])
     low, high = number(float(found.value.min()), 4), number(float(found.value.max()), 4)
     description = f"From {low} to {high} e/Å in {number(plot.x[1], 1)} ps."
     return plot.render(f"M_z/A against time, {title}", description)

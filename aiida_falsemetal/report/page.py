@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ..names import FRAME_COLUMNS
 from ..physics.gaplaw import BREAKDOWN, INTERCEPT
 from ..physics.missing_energy import EPS_INF
-from . import embed, energies, figures, text
+from . import budget, embed, energies, figures, text
 from . import series as dipoles
 from .cells import Cell, gather
 from .columns import COLUMNS
@@ -58,11 +58,12 @@ def render_page(
     environment.globals["subscripts"] = _subscripts
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     structures = structures or pack_structures((), 0)
+    places = budget.frames_of_page(document["frames"])
     return template.render(
-        **_context(document, series),
+        **_context(document, series, places),
         style=Markup("".join((folder / f"{name}.css").read_text(encoding="utf-8") for name in ("style", "downloads"))),
         script=Markup("".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)),
-        data=embedded_json({**document, "frames": embed.by_columns(document["frames"])}),
+        data=embedded_json({**document, "frames": embed.by_columns([document["frames"][place] for place in places])}),
         structures=structures,
         structures_json=embedded_json(structures),
         layers=layers or {},
@@ -89,12 +90,14 @@ def _subscripts(title: str) -> Markup:
     return Markup("M<sub>z</sub>").join(title.split("M_z"))
 
 
-def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dict[str, Any]:
-    rows = [complete(row, FRAME_COLUMNS) for row in document["frames"]]
+def _context(document: dict[str, Any], series: dict[int, dict[str, Any]], places: list[int]) -> dict[str, Any]:
+    every = [complete(row, FRAME_COLUMNS) for row in document["frames"]]
+    rows = [every[place] for place in places]
     pair_rows = [complete(row, PAIR_COLUMNS) for row in document["pairs"]]
-    pairs = summarize(rows, pair_rows)
+    pairs = summarize(every, pair_rows)
+    drawn = budget.drawn_pairs(pairs)
     cells = gather(pairs, document["cells"])
-    labels = [*pair_rows, *({"mlip": cell.mlip} for cell in cells), *rows]
+    labels = [*pair_rows, *({"mlip": cell.mlip} for cell in cells), *every]
     look = figures.styles(distinct(labels, "mlip"))
     names = embed.frame_names(rows)
     targets = {id(row): name for name, row in zip(names, rows, strict=True)}
@@ -117,22 +120,27 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]]) -> dic
         "rules": _unique([cell.row for cell in cells if cell.row is not None], ("acceptable",)),
         "formulas": _formulas(pairs),
         "look": look,
-        "gap_figures": _gap_figures(rows, targets, look, document["laws"], dense),
+        "gap_figures": _gap_figures(every, targets, look, document["laws"], dense),
         "dipole_figures": [
             _dipole_figures(index, pair, series, targets, look[pair.row["mlip"]], dense)
             for index, pair in enumerate(pairs)
+            if index in drawn
         ],
         "energy_figures": [
-            _energy_figure(index, pair, targets, look[pair.row["mlip"]], dense) for index, pair in enumerate(pairs)
+            _energy_figure(index, pair, targets, look[pair.row["mlip"]], dense)
+            for index, pair in enumerate(pairs)
+            if index in drawn
         ],
         "failures": failure_counts(pairs),
         "columns": COLUMNS,
         "frames": [
             (name, row, [(column, column.show(row, state)) for column in COLUMNS]) for name, row, state in shown
         ],
-        "frame_count": len(rows),
+        "frame_count": len(every),
+        "frames_held": len(rows),
+        "pairs_drawn": len(drawn),
         "dense": dense,
-        "facts": embedded_json(embed.page_facts(rows, names, states)),
+        "facts": embedded_json(embed.page_facts(rows, names, states, len(every))),
         "law_swatch": figures.line_swatch("law"),
         "fit_swatch": figures.line_swatch("fit"),
         "band_swatch": figures.line_swatch("band"),

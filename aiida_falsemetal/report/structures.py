@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .budget import interest
+
 RESOLUTION = 0.01
 """Å a step of a stored position."""
 BUDGET = 25_000_000
@@ -29,13 +31,8 @@ def by_interest(rows: Sequence[dict[str, Any]]) -> list[int]:
 
     Metallic frames come first, then the smallest gaps, then frames without a gap, the largest drop first.
     """
-
-    def rank(row: dict[str, Any]) -> tuple[Any, ...]:
-        gap, drop = row.get("gap"), row.get("expected_drop")
-        known = (0, gap) if gap is not None else (1, -abs(drop or 0.0))
-        return (not row.get("metallic"), *known, row["gap_pk"])
-
-    return list(dict.fromkeys(row["gap_pk"] for row in sorted((r for r in rows if r.get("gap_pk")), key=rank)))
+    found = sorted((row for row in rows if row.get("gap_pk")), key=lambda row: (*interest(row), row["gap_pk"]))
+    return list(dict.fromkeys(row["gap_pk"] for row in found))
 
 
 def pack_structures(frames: Iterable[Structure], wanted: int, budget: int = BUDGET) -> dict[str, Any]:

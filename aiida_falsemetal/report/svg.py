@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -135,8 +135,11 @@ class Plot:
             )
         )
 
-    def mark(self, x: float, y: float | None, shape: str, css: str, title: str, target: str) -> None:
-        """A marker that links to ``#frame-target``; without ``y`` it goes into the lane below the axis."""
+    def mark(self, x: float, y: float | None, shape: str, css: str, title: Callable[[], str], target: str) -> None:
+        """A marker that links to ``#frame-target``; without ``y`` it goes into the lane below the axis.
+
+        :param title: makes its tip, which a dense mark has not.
+        """
         height = self.bottom + self.lane / 2 if y is None else self.py(y)
         if self.dense:
             self.crowds[shape, css].append((target, self.px(x), height))
@@ -148,7 +151,7 @@ class Plot:
                 coordinate(self.px(x)),
                 coordinate(height),
                 marker(shape, self.px(x), height, css),
-                title,
+                title(),
             )
         )
 

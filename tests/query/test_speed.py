@@ -14,8 +14,13 @@ from aiida.manage import get_manager
 from aiida.manage.configuration import Profile
 
 from aiida_falsemetal.query import frame_query
-from aiida_falsemetal.query.rows import frame_rows
+from aiida_falsemetal.query.failures import find_failures
+from aiida_falsemetal.query.methods import recorded_methods
+from aiida_falsemetal.query.progress import overview
+from aiida_falsemetal.query.rows import current_rows, frame_rows, pair_series
+from aiida_falsemetal.query.structures import frame_layers, frame_structures
 from aiida_falsemetal.query.subjects import table
+from aiida_falsemetal.query.versions import recorded_versions
 
 from .test_rows import Graph
 
@@ -96,3 +101,22 @@ def test_no_statement_reads_all_nodes_or_all_links(campaign: str) -> None:
         keys = {step.partition("USING ")[2].partition(" (")[0] for step in steps[1:]}
         ends = {f"INDEX ix_db_dblink_db_dblink_{end}_id" for end in ("input", "output")}
         assert keys <= {"INTEGER PRIMARY KEY", *ends}, steps
+
+
+def test_no_statement_of_the_report_or_of_the_status_starts_at_the_links_of_a_label(campaign: str) -> None:
+    """There is one a frame of nearly every label: a batch of structures or a look at a campaign would read them all."""
+    session = get_manager().get_profile_storage().get_session()
+    if session.get_bind().dialect.name != "sqlite":
+        pytest.skip("reads SQLite's plans; PostgreSQL chooses them by what the tables hold")
+    rows, pairs = current_rows(campaign)
+    with watched() as sent:
+        pks = [pair["pair_pk"] for pair in pairs]
+        recorded_methods(pks), recorded_versions(pks), pair_series(pks)
+        list(frame_structures([row["gap_pk"] for row in rows]))
+        list(frame_layers([row["gap_pk"] for row in rows]))
+        overview(campaign)
+        find_failures(campaign)
+    assert len(sent) > 20
+    for statement, parameters in sent:
+        plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+        assert not [step[-1] for step in plan if "label" in step[-1] or "SCAN db_" in step[-1]], statement

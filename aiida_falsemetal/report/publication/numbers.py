@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 from ..data import plain
@@ -120,15 +121,14 @@ def csv_text(numbers: Numbers) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["part", *(column.heading for column in numbers.columns)])
     for part in numbers.parts:
-        columns = [part.values.get(column.name) for column in numbers.columns]
-        for index in range(len(part)):
-            writer.writerow([part.name, *(_cell(values, index) for values in columns)])
+        columns = [_cells(part.values.get(column.name)) for column in numbers.columns]
+        if len(part):
+            writer.writerows(zip(repeat(part.name, len(part)), *columns, strict=False))
     return buffer.getvalue()
 
 
-def _cell(values: list[Any] | None, index: int) -> Any:
-    value = "" if values is None else plain(values[index])
-    return "" if value is None else value
+def _cells(values: list[Any] | None) -> Iterable[Any]:
+    return repeat("") if values is None else plain(values)
 
 
 def stems(figures: Sequence[Numbers]) -> list[str]:

@@ -31,7 +31,7 @@ const ofPair = later(() => {
   return found;
 });
 
-// The document as it is in results.json.
+// The document as it is in results.json, with the frames that the page has.
 const unpacked = () => ({ ...data(), frames: facts.names.map((_, i) => frame(i)) });
 
 const MISSING = "–";

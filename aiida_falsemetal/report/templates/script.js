@@ -7,7 +7,7 @@ if (table) {
   else { for (const row of rows) withButton(row); tell(); }
   byId("save").addEventListener("click", () => {
     const blob = new Blob([JSON.stringify(unpacked())], { type: "application/json" });
-    const link = make("a", { href: URL.createObjectURL(blob), download: "results.json" });
+    const link = make("a", { href: URL.createObjectURL(blob), download: facts.every ? "frames-of-the-page.json" : "results.json" });
     link.click();
     URL.revokeObjectURL(link.href);
   });
