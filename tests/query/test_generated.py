@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from aiida import orm
 from aiida.manage import get_manager
 from aiida.manage.configuration import Profile
+from aiida.tools import delete_nodes
 
 from aiida_falsemetal.query.cells import cell_rows, law_rows
 from aiida_falsemetal.query.rows import current_rows
@@ -18,11 +20,15 @@ PAIRS, FRAMES = 3, 40
 
 
 @pytest.fixture(scope="module")
-def campaign(aiida_profile: Profile) -> str:
+def campaign(aiida_profile: Profile) -> Iterator[str]:
     """Three pairs of 40 frames. No job runs, so that AiiDA's own tables are all there is."""
     get_manager().get_profile_storage()
+    before = set(orm.QueryBuilder().append(orm.Node, project="id").all(flat=True))
     generate("made", PAIRS * FRAMES, FRAMES)
-    return "made"
+    yield "made"
+    # The demo's campaign has the name that examples of other tests have.
+    delete_nodes([pk for pk in orm.QueryBuilder().append(orm.Node, project="id").all(flat=True) if pk not in before],
+                 dry_run=False)  # fmt: skip
 
 
 def kinds(rows: list[dict[str, Any]]) -> dict[str, set[str]]:
