@@ -477,5 +477,5 @@ def test_without_a_script_the_page_says_what_is_missing(tab: Tab, large_page: tu
         page.call("Page.navigate", url=large_page[0].as_uri())
         page.wait("document.readyState === 'complete' && location.protocol === 'file:'")
         said = page.run("document.querySelector('#frames noscript').textContent")
-        assert "The first 200 of 10000 frames; all are in results.csv beside this page." in said
+        assert "200 of 10000 frames; all are in results.csv beside this page." in said
         assert page.run("document.getElementById('filters').hidden") is True
