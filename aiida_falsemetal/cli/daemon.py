@@ -35,6 +35,20 @@ def daemon_runs() -> bool:
         return False
 
 
+def require_daemon() -> None:
+    """Refuse to submit where nothing would compute.
+
+    :raises click.ClickException: if no daemon runs.
+    """
+    from aiida.manage.configuration import get_profile
+
+    if not daemon_runs():
+        raise click.ClickException(
+            "no AiiDA daemon runs, so nothing would compute. Add --follow, which starts one and stops it at the end, "
+            f"or start your own with `verdi -p {get_profile().name} daemon start`."
+        )
+
+
 def ensure_daemon() -> bool:
     """Start the daemon unless it runs.
 

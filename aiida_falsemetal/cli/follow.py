@@ -35,13 +35,25 @@ def follow_campaign(campaign: Any, total: int, submit: Callable[[], None]) -> No
     ``Ctrl-C`` stops following and the daemon that was started here; jobs under way end by themselves, and the same
     command goes on from there.
     """
+
+    def show(keep: Callable[[], None]) -> None:
+        with display() as shown:
+            watch(campaign.name, shown, POLL_SECONDS, total, keep)
+
+    with_daemon(submit, show)
+
+
+def with_daemon(submit: Callable[[], None], show: Callable[[Callable[[], None]], None]) -> None:
+    """Submit, and show what was submitted until its end. Starts the daemon if none runs, and stops it then.
+
+    :param show: is given what looks after the daemon, to be called now and then. ``Ctrl-C`` ends it.
+    """
     from .daemon import ensure_daemon, stop_daemon
 
     started = ensure_daemon()
     try:
         submit()
-        with display() as shown:
-            watch(campaign.name, shown, POLL_SECONDS, total, _keeper(started))
+        show(_keeper(started))
     except KeyboardInterrupt:
         click.echo("\nstopped following; nothing is lost. The same command goes on from here.", err=True)
         raise SystemExit(130) from None

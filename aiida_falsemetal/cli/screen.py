@@ -164,15 +164,9 @@ def _submit_only(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
 
     :raises click.ClickException: if none runs.
     """
-    from aiida.manage.configuration import get_profile
+    from .daemon import require_daemon
 
-    from .daemon import daemon_runs
-
-    if not daemon_runs():
-        raise click.ClickException(
-            "no AiiDA daemon runs, so nothing would compute. Add --follow, which starts one and stops it at the end, "
-            f"or start your own with `verdi -p {get_profile().name} daemon start`."
-        )
+    require_daemon()
     _submit(campaign, missing)
     click.echo(f"watch it with `falsemetal status {campaign.name}`, or give the same command with --follow")
 

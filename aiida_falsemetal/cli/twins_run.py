@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -15,7 +16,6 @@ from .submit import load_code, worker_room
 POLL_SECONDS = 5.0
 PLAIN_SECONDS = 20.0
 """Without a terminal a line is printed this often."""
-DAEMON_SECONDS = 15.0
 LABEL_DEPTH = 3
 """Processes of one label under way at once: LabelWorkChain, PwBaseWorkChain, its job."""
 
@@ -33,6 +33,8 @@ def run_twins(
     """Submit what is missing, follow, show. Exits with 1 where what was asked for did not happen."""
     from ..campaign.twins import expand_runs
     from ..query.twins import is_active
+    from .daemon import require_daemon
+    from .follow import with_daemon
 
     runs = expand_runs(content, samplers)
     click.echo(_state(content, runs))
@@ -54,9 +56,10 @@ def run_twins(
             click.echo(f"submitted TwinWorkChain<{node.pk}>")
 
     if not follow:
-        _submit_only(submit)
+        require_daemon()
+        submit()
         return
-    _follow(content, runs, submit)
+    with_daemon(submit, partial(_watch, content, runs))
     show(content)
     _exit_unless_well(content.name)
     if stop_after == "training":
@@ -157,50 +160,19 @@ def twins_content(content: Any) -> dict[str, Any]:
     return {**content.model_dump(mode="json"), "baseline": baseline}
 
 
-def _submit_only(submit: Callable[[], None]) -> None:
-    """Submit to a daemon that runs already.
+def _watch(content: Any, runs: list[Any], keep: Callable[[], None]) -> None:
+    """Print progress until the end.
 
-    :raises click.ClickException: if none runs.
+    :param keep: see :func:`.follow.with_daemon`.
     """
-    from aiida.manage.configuration import get_profile
-
-    from .daemon import daemon_runs
-
-    if not daemon_runs():
-        raise click.ClickException(
-            "no AiiDA daemon runs, so nothing would compute. Add --follow, which starts one and stops it at the end, "
-            f"or start your own with `verdi -p {get_profile().name} daemon start`."
-        )
-    submit()
-
-
-def _follow(content: Any, runs: list[Any], submit: Callable[[], None]) -> None:
-    """Show progress until the TwinWorkChain has ended. Starts the daemon if none runs, and stops it then."""
-    from .daemon import ensure_daemon, stop_daemon
-
-    started = ensure_daemon()
-    try:
-        submit()
-        _watch(content, runs, started)
-    except KeyboardInterrupt:
-        click.echo("\nstopped following; nothing is lost. The same command goes on from here.", err=True)
-        raise SystemExit(130) from None
-    finally:
-        if started:
-            stop_daemon()
-
-
-def _watch(content: Any, runs: list[Any], ours: bool) -> None:
-    """Print progress until the end. A daemon of ours that dies is started again."""
     from rich.live import Live
     from rich.text import Text
 
     from ..query.twins import is_active
     from .common import wide_console
-    from .daemon import daemon_runs, ensure_daemon
 
     console = wide_console()
-    begun = looked = time.monotonic()
+    begun = time.monotonic()
     printed = -PLAIN_SECONDS
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
@@ -214,11 +186,7 @@ def _watch(content: Any, runs: list[Any], ours: bool) -> None:
                 printed = now
             if not active:
                 return
-            if now - looked > DAEMON_SECONDS:
-                looked = now
-                if not ours and not daemon_runs():
-                    raise click.ClickException("the daemon was stopped. The same command goes on from here.")
-                ensure_daemon()
+            keep()
             time.sleep(POLL_SECONDS)
 
 

@@ -22,20 +22,21 @@ LABEL_KEYS = (
 """Keys of a label that its row has."""
 
 
+def _chains(name: str, kind: str, project: list[str]) -> orm.QueryBuilder:
+    """A query that starts at the workchains of a kind in the group of the twins ``name``, tagged ``chain``."""
+    query = orm.QueryBuilder()
+    query.append(orm.Group, filters={"label": GROUP_PREFIX + name}, tag="group")
+    filters = {"process_type": f"aiida.workflows:falsemetal.{kind}"}
+    query.append(orm.WorkChainNode, with_group="group", filters=filters, tag="chain", project=project)
+    return query
+
+
 def label_rows(name: str) -> list[dict[str, Any]]:
     """One row for each label of the twins ``name``, failed ones included; of labels made again, the newest.
 
     A row has ``LABEL_KEYS``, ``label_pk`` (the Dict) and ``pk`` (of the LabelWorkChain).
     """
-    query = orm.QueryBuilder()
-    query.append(orm.Group, filters={"label": GROUP_PREFIX + name}, tag="group")
-    query.append(
-        orm.WorkChainNode,
-        with_group="group",
-        filters={"process_type": "aiida.workflows:falsemetal.label"},
-        tag="chain",
-        project=["id"],
-    )
+    query = _chains(name, "label", ["id"])
     query.append(
         orm.Dict, with_incoming="chain", edge_filters={"label": "label"}, project=["id", "attributes"], tag="label"
     )
@@ -52,14 +53,8 @@ def label_rows(name: str) -> list[dict[str, Any]]:
 def sample_rows(name: str) -> list[dict[str, Any]]:
     """One row for each sampling run: ``fingerprint``, ``state``, ``exit_status``, and of its selection ``chosen``,
     ``asked``, ``too_polar`` and ``reason``; the newest of each fingerprint."""
-    query = orm.QueryBuilder()
-    query.append(orm.Group, filters={"label": GROUP_PREFIX + name}, tag="group")
-    query.append(
-        orm.WorkChainNode,
-        with_group="group",
-        filters={"process_type": "aiida.workflows:falsemetal.sample"},
-        tag="chain",
-        project=["id", "extras.falsemetal_fingerprint", "attributes.process_state", "attributes.exit_status"],
+    query = _chains(
+        name, "sample", ["id", "extras.falsemetal_fingerprint", "attributes.process_state", "attributes.exit_status"]
     )
     query.append(
         orm.Dict,
@@ -133,6 +128,11 @@ def twins_progress(name: str, fingerprints: dict[str, int], atoms: int) -> Progr
 
 def is_active(name: str) -> bool:
     """Whether a TwinWorkChain of that name has not ended."""
+    return bool(_under_way(name).count())
+
+
+def _under_way(name: str) -> orm.QueryBuilder:
+    """A query that starts at the TwinWorkChains of that name that have not ended, tagged ``twin``."""
     query = orm.QueryBuilder()
     query.append(
         orm.WorkChainNode,
@@ -141,8 +141,9 @@ def is_active(name: str) -> bool:
             "extras.falsemetal_twins": name,
             "attributes.process_state": {"!in": list(ENDED)},
         },
+        tag="twin",
     )
-    return bool(query.count())
+    return query
 
 
 ERRORS = {"short_ranged": "short_ranged_errors", "long_ranged": "long_ranged_errors"}
@@ -197,16 +198,7 @@ def trained_twins(name: str) -> Trained | None:
 
 def running_training(name: str) -> dict[str, str]:
     """What the trainings under way have said last, by ``short_ranged`` and ``long_ranged``; of jobs on this machine."""
-    query = orm.QueryBuilder()
-    query.append(
-        orm.WorkChainNode,
-        filters={
-            "process_type": "aiida.workflows:falsemetal.twin",
-            "extras.falsemetal_twins": name,
-            "attributes.process_state": {"!in": list(ENDED)},
-        },
-        tag="twin",
-    )
+    query = _under_way(name)
     query.append(
         orm.WorkChainNode,
         with_incoming="twin",
