@@ -23,12 +23,17 @@ PAIRS, FRAMES = 3, 40
 def campaign(aiida_profile: Profile) -> Iterator[str]:
     """Three pairs of 40 frames. No job runs, so that AiiDA's own tables are all there is."""
     get_manager().get_profile_storage()
-    before = set(orm.QueryBuilder().append(orm.Node, project="id").all(flat=True))
+    # The campaign of other tests that has the demo's name would be taken for it.
+    _delete(orm.QueryBuilder().append(orm.Node, filters={"extras.falsemetal_campaign": DEMO}, project="id"))
+    before = orm.QueryBuilder().append(orm.Node, project="id").all(flat=True)
     generate("made", PAIRS * FRAMES, FRAMES)
     yield "made"
     # The demo's campaign has the name that examples of other tests have.
-    delete_nodes([pk for pk in orm.QueryBuilder().append(orm.Node, project="id").all(flat=True) if pk not in before],
-                 dry_run=False)  # fmt: skip
+    _delete(orm.QueryBuilder().append(orm.Node, filters={"id": {"!in": before}}, project="id"))
+
+
+def _delete(query: orm.QueryBuilder) -> None:
+    delete_nodes(query.all(flat=True), dry_run=False)
 
 
 def kinds(rows: list[dict[str, Any]]) -> dict[str, set[str]]:

@@ -20,11 +20,17 @@ class Driven:
     """A workchain that has run.
 
     :param submitted: class and inputs of everything it submitted, in order.
+    :param answers: what it was given instead, in the same order.
     """
 
     node: orm.WorkChainNode
     outputs: dict[str, Any]
     submitted: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
+    answers: list[orm.ProcessNode] = field(default_factory=list)
+
+    def jobs(self) -> list[orm.CalcJobNode]:
+        """Jobs of what it was given. A query would find those of other tests too."""
+        return [job for answer in self.answers for job in answer.called if isinstance(job, orm.CalcJobNode)]
 
     def check_inputs(self) -> None:
         """Let the submitted classes validate what they were given."""
@@ -43,6 +49,7 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driven]:
 
     def drive(process_class: Any, answer: Answer, **inputs: Any) -> Driven:
         submitted: list[tuple[Any, dict[str, Any]]] = []
+        answers: list[orm.ProcessNode] = []
 
         def submit(_: Any, what: Any, inputs: dict[str, Any] | None = None, **more: Any) -> orm.ProcessNode:
             own = dict(what) if isinstance(what, ProcessBuilder) else {}
@@ -50,10 +57,11 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driven]:
             # The workchain may change its dictionaries before the next submission.
             copied = {key: dict(value) if isinstance(value, dict) else value for key, value in given.items()}
             submitted.append((what, copied))
-            return answer(len(submitted) - 1, given)
+            answers.append(answer(len(submitted) - 1, given))
+            return answers[-1]
 
         monkeypatch.setattr(process_class, "submit", submit)
         outputs, node = run_get_node(process_class, **inputs)
-        return Driven(node, outputs, submitted)
+        return Driven(node, outputs, submitted, answers)
 
     return drive

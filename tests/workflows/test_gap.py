@@ -186,7 +186,7 @@ def test_frame_that_nothing_saves_has_a_result_with_a_bound(go: Go) -> None:
 
 def test_failed_runs_are_no_cache_sources(go: Go) -> None:
     driven = go(410, rescues=[])
-    jobs = orm.QueryBuilder().append(orm.CalcJobNode, filters={"attributes.exit_status": 410}).all(flat=True)
+    jobs = driven.jobs()
     assert jobs
     assert not any(job.base.caching.is_valid_cache for job in jobs)
     assert driven.outputs["result"]["gap_bound"] is None
