@@ -13,6 +13,7 @@ RESULT_KEYS = (
     "Mz",
     "Mz_per_area",
     "expected_drop",
+    "potential_range",
     "energy_mlip",
     "stratum",
     "probability",

@@ -48,6 +48,8 @@ class Sample:
     """A trajectory's frames and what was computed of them.
 
     :param drop: shape (N,), V, from point charges, of every frame of the population.
+    :param predictor: shape (N,), V, what the gap is predicted from: ``potential_range`` (:mod:`..physics.inside`), or
+        the drop's size where the selection was made by a version without it.
     :param batches: in the order in which they were drawn.
     :param gap: shape (N,), eV, 0 of a metallic frame, nan where nothing is known.
     :param metallic: shape (N,), 1 or 0, nan where nothing is known.
@@ -55,6 +57,7 @@ class Sample:
     """
 
     drop: Array
+    predictor: Array
     batches: list[Batch]
     gap: Array
     metallic: Array
@@ -65,6 +68,8 @@ class Sample:
         """From the nodes: ``population`` of :func:`.selection.select_frames`, ``batch_NN`` and ``result_...``."""
         place = {int(step): k for k, step in enumerate(population.get_array("step"))}
         drop = population.get_array("drop")
+        inside = "potential_range" in population.get_arraynames()
+        predictor = population.get_array("potential_range") if inside else np.abs(drop)
         gap, metallic, bound = (np.full(len(drop), np.nan) for _ in range(3))
         for result in results_of(nodes):
             k = place[result["step"]]
@@ -75,7 +80,7 @@ class Sample:
                 bound[k] = result["gap_bound"]
         # A frame without any bound may have the largest gap that was seen, or that the law leaves.
         largest = max([Prior().intercept, *gap[~np.isnan(gap)].tolist()])
-        return cls(drop, batches_of(nodes), gap, metallic, np.where(np.isnan(bound), largest, bound))
+        return cls(drop, predictor, batches_of(nodes), gap, metallic, np.where(np.isnan(bound), largest, bound))
 
     @property
     def known(self) -> NDArray[np.int_]:
@@ -99,14 +104,22 @@ class Sample:
 
     @cached_property
     def model(self) -> GapModel:
-        """The gap law as far as these frames, and what is known of films in general, tell."""
+        """What predicts the gap, as far as these frames, and what is known of films in general, tell."""
+        return self._fitted(self.predictor)
+
+    @cached_property
+    def law(self) -> GapModel:
+        """The same with the drop, whose distribution over the whole series is known."""
+        return self._fitted(self.drop)
+
+    def _fitted(self, values: Array) -> GapModel:
         known = self.known
-        return fit_gap_model(self.drop[known], self.gap[known], self.metallic[known] > 0.5, Prior())
+        return fit_gap_model(values[known], self.gap[known], self.metallic[known] > 0.5, Prior())
 
     @cached_property
     def prediction(self) -> Prediction:
         """What the model expects of every frame."""
-        return self.model.predict(self.drop)
+        return self.model.predict(self.predictor)
 
     def fraction(self, confidence: float) -> estimation.Estimate:
         """Metallized fraction of the trajectory."""

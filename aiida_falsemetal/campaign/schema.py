@@ -181,9 +181,9 @@ class MdSettings(Section):
 class Selection(Section):
     """Which frames of a trajectory go to DFT."""
 
-    stratified: int = Field(default=2, ge=0, le=10000, description="frames chosen from strata of the dipole")
+    stratified: int = Field(default=2, ge=0, le=10000, description="frames chosen from strata of `potential_range`")
     uniform: int = Field(default=1, ge=0, le=10000, description="frames chosen with equal probability, as control")
-    strata: int = Field(default=3, ge=1, le=100, description="number of strata of |M_z| per area")
+    strata: int = Field(default=3, ge=1, le=100, description="number of strata of `potential_range`")
     start: float = Field(default=2.0, ge=0.0, le=MAXIMUM_PICOSECONDS, description="first time in ps to choose from")
     most: int | None = Field(
         default=None,

@@ -1,7 +1,8 @@
 """A frame's gap from its point-charge drop: the gap law, calibrated on computed gaps, and what it predicts.
 
 The open gap of a frame is taken to be ``u = intercept - slope |drop| + scatter``, ``drop`` from point charges, known
-for every frame of a trajectory. A closed gap is not a number: smearing makes it some 0.1 eV whatever the drop
+for every frame of a trajectory; in its place there may be the range of the potential inside the film (:mod:`.inside`),
+with which the same line predicts more. A closed gap is not a number: smearing makes it some 0.1 eV whatever the drop
 (PHYSICS.md, section 3), so a metallic frame only says that u lies below ``CLOSED``. This is Tobin's censored regression
 (Econometrica 26, 24 (1958)), fitted by expectation maximisation; large residuals of open frames are clipped at ``CLIP``
 standard deviations (Huber, Ann. Math. Stat. 35, 73 (1964)). How sharply gaps close need not follow from how open ones

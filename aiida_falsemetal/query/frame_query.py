@@ -17,7 +17,10 @@ from .graph import BASE, BATCH, CONTENT, GAP, called, chosen, content, labels_of
 from .pushdown import Filters, Place, columns_of, filters_of, may_hold
 from .tree import Condition
 
-RECORD_KEYS = ("step", "time_ps", "Mz", "Mz_per_area", "expected_drop", "energy_mlip", "stratum", "probability")
+RECORD_KEYS = (
+    *("step", "time_ps", "Mz", "Mz_per_area", "expected_drop", "potential_range", "energy_mlip"),
+    *("stratum", "probability"),
+)
 """What the MD knows of a frame: all there is of one without a result, but for how its workchain ended."""
 ENDINGS = ("exit_code", "exit_message")
 OF_PAIRS = (*EXTRAS, "pair_pk")

@@ -155,7 +155,8 @@ def _choice(found: Lineage) -> Iterator[Step]:
     if stratum == "uniform":
         why = "as one of the control set, which is drawn uniformly from all frames"
     else:
-        why = f"from stratum {stratum} of |M_z|/A"
+        by_range = data.get("potential_range") is not None
+        why = f"from stratum {stratum} of {'the range of the potential inside' if by_range else '|M_z|/A'}"
         if data["batch"] is not None and by is not None and (by.process_label or "").endswith("draw_frames"):
             why = f"from stratum {stratum} of the frames that would tell most"
     chance = f", with probability {probability:.3g}" if probability is not None else ""
@@ -165,9 +166,11 @@ def _choice(found: Lineage) -> Iterator[Step]:
     )
     yield Step("choice", sentence, record.pk, data)
     if structure is not None:
-        dipole = data.get("Mz_per_area")
+        dipole, inside = data.get("Mz_per_area"), ""
+        if data.get("potential_range") is not None:
+            inside = f", range of the potential inside {figure(data['potential_range'], 3)} V"
         beside = (
-            f"; its M_z/A is {dipole:.4g} e/Å, expected drop {figure(data.get('expected_drop'), 3)} V"
+            f"; its M_z/A is {dipole:.4g} e/Å, expected drop {figure(data.get('expected_drop'), 3)} V{inside}"
             if dipole is not None
             else ""
         )

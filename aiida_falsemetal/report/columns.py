@@ -60,6 +60,7 @@ COLUMNS = (
     Column("probability", "probability", "significant", 3),
     Column("Mz_per_area", "M_z/A (10⁻³ e/Å)", "milli"),
     Column("expected_drop", "expected drop (V)", "number"),
+    Column("potential_range", "range inside (V)", "number"),
     Column("drop", "QE drop (V)", "number"),
     Column("gap", "gap (eV)", "number"),
     Column("vbm", "VBM (eV)", "number"),

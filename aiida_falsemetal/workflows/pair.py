@@ -365,6 +365,7 @@ class PairWorkChain(WorkChain):
             self.ctx.series,
             self.ctx.info,
             self.inputs.selection,
+            self.inputs.md,
             metadata={"call_link_label": "select"},
         )
         self.out("selection", chosen["selection"])
@@ -422,6 +423,7 @@ class PairWorkChain(WorkChain):
             self.ctx.info,
             orm.Dict(settings),
             self.ctx.population,
+            self.inputs.md,
             **self.ctx.batches,
             **self._results(),
             metadata={"call_link_label": f"draw_{number:02d}"},

@@ -15,6 +15,7 @@ from aiida_falsemetal.data.mlip import MlipData
 from aiida_falsemetal.interfaces.film import FilmParameters, FilmRecipe
 from aiida_falsemetal.mlips.catalogue import model_path, presets
 from aiida_falsemetal.mlips.registry import load_family
+from aiida_falsemetal.physics.dipoles import SCREENED_CHARGES, charges_for
 
 
 @cache
@@ -37,10 +38,21 @@ def mlip(preset: str = "spcfw-truncated", label: str | None = None) -> MlipData:
     return MlipData.from_model(model_path(entry), entry.family, entry.kwargs, facts, label or preset)
 
 
-def trajectory(steps: list[int], timestep: float = 1.0) -> orm.TrajectoryData:
+def polarised(steps: list[int], moments: np.ndarray) -> orm.TrajectoryData:
+    """Frames of :func:`trajectory` with these dipoles (e Å), by hydrogens moved along z."""
+    plain = trajectory(steps)
+    charges = charges_for(plain.symbols, SCREENED_CHARGES)
+    hydrogen = np.array(plain.symbols) == "H"
+    positions = plain.get_positions()
+    positions[:, hydrogen, 2] += ((moments - positions[:, :, 2] @ charges) / charges[hydrogen].sum())[:, None]
+    return trajectory(steps, positions=positions)
+
+
+def trajectory(steps: list[int], timestep: float = 1.0, positions: np.ndarray | None = None) -> orm.TrajectoryData:
     """Frames of the film, each moved along x by its step in mÅ, so that every frame tells which one it is."""
     atoms, _ = film()
-    positions = np.array([atoms.get_positions() + [step * 1e-3, 0.0, 0.0] for step in steps])
+    if positions is None:
+        positions = np.array([atoms.get_positions() + [step * 1e-3, 0.0, 0.0] for step in steps])
     node = orm.TrajectoryData()
     node.set_trajectory(
         symbols=atoms.get_chemical_symbols(),

@@ -142,6 +142,9 @@ def test_singular_and_plural(campaign: Campaign) -> None:
     assert "with 1 interatomic potential at 1 interface: " in text
     assert "with 1 seed for each" in text and "The first 2 ps were left out" in text
     assert "From each run 1 frame from 1 stratum of |M_z|/A was drawn with known probability." in text
+    campaign.rows[0]["potential_range"] = 1.2
+    text = of(campaign, **{**RECORDED, "selection": [selection]}).text
+    assert "1 stratum of the range of these charges' plane-averaged potential inside the film was drawn" in text
     assert "In all 1 frame has a gap, 1 of it metallic." in text
 
 

@@ -152,16 +152,19 @@ def _potential(row: dict[str, Any], model: dict[str, Any]) -> str:
 def frames(document: Document) -> str:
     """Which frames were chosen, and what became of them."""
     selection = document["settings"].get("recorded", {}).get("selection", [])
+    ranged = any(row.get("potential_range") is not None for row in document["frames"])
     return paragraph(
         "Dipoles M_z are those of screened point charges on whole molecules." if document["frames"] else "",
-        *(_drawn(row) for row in selection[:1] if len(selection) == 1),
+        *(_drawn(row, ranged) for row in selection[:1] if len(selection) == 1),
         _outcome(document["frames"]),
     )
 
 
-def _drawn(selection: dict[str, Any]) -> str:
+def _drawn(selection: dict[str, Any], ranged: bool) -> str:
+    """``ranged``: whether strata were of the range of the potential inside, as versions before did not have them."""
+    of = "the range of these charges' plane-averaged potential inside the film" if ranged else "|M_z|/A"
     stratified, uniform = selection.get("stratified"), selection.get("uniform")
-    parts = [f"{count(stratified, 'frame')} from {_strata(selection)} of |M_z|/A"] if stratified else []
+    parts = [f"{count(stratified, 'frame')} from {_strata(selection)} of {of}"] if stratified else []
     parts += [f"{count(uniform, 'frame')} with equal probability"] if uniform else []
     if not parts:
         return ""
