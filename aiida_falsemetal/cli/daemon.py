@@ -84,6 +84,8 @@ def stop_daemon() -> None:
     """Stop the daemon, its workers and its broker."""
     from aiida.engine.daemon.client import DaemonException, get_daemon_client
 
+    # Known before it ends: on a machine under load a worker may outlive the daemon that is to end it.
+    family = _family(get_daemon_client().get_daemon_pid())
     try:
         get_daemon_client().stop_daemon(wait=True, timeout=int(STOP_SECONDS))
     except DaemonException:
@@ -96,7 +98,21 @@ def stop_daemon() -> None:
         import psutil
 
         _end([psutil.Process(pid)])
+    _end([process for process in family if process.is_running()])
     _end(_orphans())
+
+
+def _family(pid: int | None) -> list[Any]:
+    """Workers and broker that the daemon ``pid`` has started; not the jobs, which end by themselves."""
+    import psutil
+
+    found = []
+    try:
+        if pid is not None and _is_daemon(pid):
+            found = [child for child in psutil.Process(pid).children() if _belongs(child.cmdline(), _profile().name)]
+    except psutil.Error:
+        pass  # it has just ended; what it left is an orphan
+    return found
 
 
 def lost_processes() -> list[Any]:
