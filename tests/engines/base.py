@@ -1,4 +1,4 @@
-"""What the services of these tests share: programs that must be there, free ports, daemons that are ended at the end."""
+"""What the services of these tests share: programs that must be there, free ports, daemons that are ended."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def port_open(port: int) -> bool:
 
 
 @contextmanager
-def daemon(line: Sequence[str], log: Path, environment: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def daemon(
+    line: Sequence[str], log: Path, environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A program that stays in the foreground, in a process group of its own, which is ended with it."""
     with log.open("ab") as sink:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""An sshd of Debian's package on a port of its own, and a client's configuration that leads there without a password."""
+"""An sshd of Debian's package on a port of its own, and a client's configuration that leads there."""
 
 from __future__ import annotations
 
