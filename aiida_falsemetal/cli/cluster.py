@@ -15,6 +15,8 @@ from .setup_cluster import Cluster
 
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 FOLDER = re.compile(r"/[A-Za-z0-9_./{}+=,:-]*")
+HOUR = 3600
+"""Seconds; of a pw.x job unless it is said."""
 NEEDED = ("pw.x", "projwfc.x")
 MPIRUN = {"slurm": "srun -n {tot_num_mpiprocs}"}
 """Where it is not AiiDA's own ``mpirun -np {tot_num_mpiprocs}``."""
@@ -38,12 +40,14 @@ def wanted(cluster: Cluster) -> Wanted:
     )
 
 
-def settings(cluster: Cluster) -> dict[str, dict[str, Any]]:
-    """What MD and pw.x jobs ask of the scheduler."""
+def settings(cluster: Cluster, found: Found) -> dict[str, Any]:
+    """What MD and pw.x jobs ask of the scheduler, and how long they may be."""
     common = {"queue_name": cluster.queue, "account": cluster.account, "qos": cluster.qos}
     lines = {"md": (*cluster.lines, *cluster.lines_md), "pw": cluster.lines}
     given = {kind: {**common, "custom_scheduler_commands": "\n".join(lines[kind])} for kind in ("md", "pw")}
-    return {kind: {key: options[key] for key in OPTION_KEYS if options[key]} for kind, options in given.items()}
+    asked = {kind: {key: options[key] for key in OPTION_KEYS if options[key]} for kind, options in given.items()}
+    longest = found.longest or HOUR
+    return {**asked, "walltime": cluster.walltime or min(HOUR, longest)}
 
 
 def check_cluster(cluster: Cluster) -> Found:
@@ -64,7 +68,13 @@ def check_cluster(cluster: Cluster) -> Found:
         )
     if (cluster.host is None) != (cluster.transport == LOCAL):
         raise click.ClickException("--host goes with --transport asyncssh or openssh, and local without it.")
-    return probe(wanted(cluster))
+    found = probe(wanted(cluster))
+    if cluster.walltime is not None and found.longest is not None and cluster.walltime > found.longest:
+        raise click.ClickException(
+            f"--walltime {cluster.walltime} is more than the {found.longest} s that the partition takes, where such a "
+            "job would wait for ever; give less, or another --queue."
+        )
+    return found
 
 
 def ensure_cluster(cluster: Cluster, found: Found, echo: Echo) -> None:
@@ -73,7 +83,7 @@ def ensure_cluster(cluster: Cluster, found: Found, echo: Echo) -> None:
     :raises click.ClickException: if there is another computer of that label.
     """
     computer = _computer(cluster, echo)
-    computer.set_property(PROPERTY, settings(cluster))
+    computer.set_property(PROPERTY, settings(cluster, found))
     computer.set_mpirun_command(
         (cluster.mpirun or MPIRUN.get(cluster.scheduler, "mpirun -np {tot_num_mpiprocs}")).split()
     )

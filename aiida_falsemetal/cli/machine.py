@@ -36,12 +36,12 @@ class Machine:
 
     :param label: of the computer.
     :param scheduled: whether it has a scheduler that shares the cores out.
-    :param settings: ``md`` and ``pw``, each with keys of ``OPTION_KEYS``.
+    :param settings: ``md`` and ``pw``, each with keys of ``OPTION_KEYS``; ``walltime``, the longest job in seconds.
     """
 
     label: str = HERE
     scheduled: bool = False
-    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def code(self, name: str) -> str:
         """Label of one of its codes."""
@@ -56,20 +56,27 @@ class Machine:
         """Cores that our locks share out: ``wanted``, or 0 where a scheduler does."""
         return 0 if self.scheduled else wanted
 
-    def md_options(self, slots: int, walltime: int, threads: int) -> dict[str, Any]:
+    def md_options(self, slots: int, md: dict[str, Any]) -> dict[str, Any]:
         """Options of MD jobs: one process with its threads.
 
-        :param walltime: seconds.
+        :param md: of a pair. Its ``walltime`` (s) becomes that of the machine where that is less; MD then goes on in
+            further jobs. Its ``jobs_per_gpu`` is for machines without a scheduler.
         """
-        options = {"slots": self.slots(slots), "max_wallclock_seconds": walltime, **self.settings.get("md", {})}
+        walltime = int(md["walltime"])
+        seconds = min(walltime, self.settings.get("walltime", walltime))
+        options = {"slots": self.slots(slots), "max_wallclock_seconds": seconds, **self.settings.get("md", {})}
         if self.scheduled:
-            options["resources"] = _resources(1, threads)
+            options["resources"] = _resources(1, md["threads"])
+        elif md.get("jobs_per_gpu") is not None:
+            options["jobs_per_gpu"] = md["jobs_per_gpu"]
         return options
 
     def pw_options(self, slots: int, ranks: int) -> dict[str, Any]:
-        """Options of Quantum ESPRESSO's jobs: ranks of one thread on one node."""
-        resources = _resources(ranks, 1 if self.scheduled else None)
-        return {"slots": self.slots(slots), "resources": resources, **self.settings.get("pw", {})}
+        """Options of Quantum ESPRESSO's jobs: ranks of one thread on one node, as long as the machine takes them."""
+        options = {"slots": self.slots(slots), "resources": _resources(ranks, 1 if self.scheduled else None)}
+        if "walltime" in self.settings:
+            options["max_wallclock_seconds"] = self.settings["walltime"]
+        return {**options, **self.settings.get("pw", {})}
 
 
 def _resources(ranks: int, threads: int | None) -> dict[str, int]:

@@ -62,10 +62,12 @@ class Found:
 
     :param programs: of those that are there, by name.
     :param python: of the MD.
+    :param longest: job in seconds that the partition takes, None where that is not known.
     """
 
     programs: dict[str, str]
     python: str
+    longest: int | None
 
 
 def probe(wanted: Wanted) -> Found:
@@ -78,11 +80,11 @@ def probe(wanted: Wanted) -> Found:
 
 async def _probe(wanted: Wanted) -> Found:
     async with _login(wanted) as ask:
-        await _scheduler(wanted, ask)
+        longest = await _scheduler(wanted, ask)
         programs = {name: await _program(wanted, name, given, ask) for name, given in wanted.programs.items()}
         python = await _python(wanted, ask)
         await _workdir(wanted, ask)
-    return Found({name: path for name, path in programs.items() if path is not None}, python)
+    return Found({name: path for name, path in programs.items() if path is not None}, python, longest)
 
 
 @asynccontextmanager
@@ -145,27 +147,41 @@ async def _answer(ask: Ask, prepend: str, line: str) -> str | None:
     return found[-1].strip() if code == 0 and found else None
 
 
-async def _scheduler(wanted: Wanted, ask: Ask) -> None:
+async def _scheduler(wanted: Wanted, ask: Ask) -> int | None:
+    """See whether the scheduler is there; the longest job in seconds that the partition takes, None if not known."""
     command = COMMANDS.get(wanted.scheduler)
     if command is None:
-        return
+        return None
     if await _answer(ask, "", f"command -v {command}") is None:
         raise click.ClickException(
             f"{wanted.place} has no {command}, so --scheduler {wanted.scheduler} cannot work there; name the scheduler "
             "that it has, or see to it that a login shell (`bash -l`) finds its commands."
         )
     if wanted.scheduler != "slurm":
-        return
-    code, out, err = await ask("sinfo --noheader --format=%R")
+        return None
+    code, out, err = await ask("sinfo --noheader --format='%P %l'")
     if code != 0:
-        raise click.ClickException(
-            f"SLURM at {wanted.place} does not answer ({err.strip()[-200:]}); try `sinfo` there."
-        )
-    names = sorted(set(out.split()))
+        raise click.ClickException(f"SLURM at {wanted.place} does not answer ({_tail(err)}); try `sinfo` there.")
+    limits = dict(line.split()[:2] for line in out.splitlines() if len(line.split()) == 2)
+    names = {name.removesuffix("*"): limit for name, limit in limits.items()}
     if wanted.queue is not None and wanted.queue not in names:
         raise click.ClickException(
-            f"SLURM at {wanted.place} has no partition {wanted.queue!r}; it has {', '.join(names)}."
+            f"SLURM at {wanted.place} has no partition {wanted.queue!r}; it has {', '.join(sorted(names))}."
         )
+    taken = wanted.queue or next((name[:-1] for name in limits if name.endswith("*")), None)
+    return None if taken is None else seconds(names[taken])
+
+
+def seconds(limit: str) -> int | None:
+    """SLURM's ``[days-]hours:minutes:seconds`` or ``minutes:seconds`` as seconds, None for no limit."""
+    days, _, clock = limit.rpartition("-")
+    parts = clock.split(":")
+    if not all(part.isdigit() for part in (*parts, *([days] if days else []))):
+        return None
+    total = 0
+    for part in parts:
+        total = 60 * total + int(part)
+    return 86400 * int(days or 0) + total
 
 
 async def _program(wanted: Wanted, name: str, given: str, ask: Ask) -> str | None:
@@ -202,9 +218,14 @@ async def _workdir(wanted: Wanted, ask: Ask) -> None:
     code, _, err = await ask(f'mkdir -p "{folder}" && test -w "{folder}"')
     if code != 0:
         raise click.ClickException(
-            f"the folder for work {wanted.workdir} cannot be used at {wanted.place} ({err.strip()[-200:] or 'no right'}"
-            "); give one that all nodes see with --work-dir, as in --work-dir '/scratch/{username}/aiida'."
+            f"the folder for work {wanted.workdir} cannot be used at {wanted.place} ({_tail(err) or 'not writable'}); "
+            "give one that all nodes see with --work-dir, as in --work-dir '/scratch/{username}/aiida'."
         )
+
+
+def _tail(text: str) -> str:
+    """The end of what a command complained of, in one line."""
+    return " ".join(text.split())[-200:]
 
 
 def _word(path: str) -> str:

@@ -41,6 +41,12 @@ _OPTIONS = (
         show_default=True,
         help="Seconds between looks at the queue; also between logins, but never more than 15.",
     ),
+    click.option(
+        "--walltime",
+        type=click.IntRange(60),
+        metavar="SECONDS",
+        help="Longest job; pw.x may take all of it. By default an hour, or what SLURM's partition takes, if less.",
+    ),
     click.option("--queue", metavar="NAME", help="Partition or queue of the jobs."),
     click.option("--account", metavar="NAME", help="Account of the jobs."),
     click.option("--qos", metavar="NAME", help="Quality of service of the jobs."),
@@ -76,6 +82,7 @@ class Cluster:
     mpirun: str | None
     cores: int
     poll: float
+    walltime: int | None
     queue: str | None
     account: str | None
     qos: str | None

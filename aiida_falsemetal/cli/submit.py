@@ -13,7 +13,7 @@ from .machine import HERE, Machine, find_machine, machine_of
 
 PHYSICS = 410
 """Exit status of a pair whose MLIP failed its MD: a result, not a reason to run it again."""
-MD_ONLY = ("walltime", "equilibration")
+MD_ONLY = ("walltime", "equilibration", "jobs_per_gpu")
 """Settings of a campaign's ``md`` that are not the driver's."""
 
 
@@ -158,9 +158,7 @@ def _own_builder(campaign: Any, pair: Any, model: Any, machine: Machine) -> Any:
         codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *_needed(pair)], machine),
         overrides={
             "md": md,
-            "md_options": machine_of(md_code.computer).md_options(
-                campaign.slots, pair.md["walltime"], pair.md["threads"]
-            ),
+            "md_options": machine_of(md_code.computer).md_options(campaign.slots, pair.md),
             **_overrides(campaign, pair, pair.md["equilibration"], machine),
         },
         labels=_labels(campaign, pair),
