@@ -97,15 +97,18 @@ async def _login(wanted: Wanted) -> Any:
 
     host = str(wanted.host)
     transport = TransportFactory("core.ssh_async")(machine=host, host=host, backend=wanted.transport, safe_interval=0.0)
-    try:
-        await asyncio.wait_for(transport.open_async(), PATIENCE)
-    except Exception as error:  # asyncssh and the operating system raise many kinds
-        raise click.ClickException(_no_login(host, error)) from error
 
     async def ask(line: str) -> tuple[int, str, str]:
         code, out, err = await asyncio.wait_for(transport.exec_command_wait_async(line), PATIENCE)
         return int(code), str(out), str(err)
 
+    try:
+        await asyncio.wait_for(transport.open_async(), PATIENCE)
+        code, _, err = await ask("true")  # the program ssh logs in with every command, and not before
+        if code != 0:
+            raise OSError(_tail(err) or f"`true` ended with {code}")
+    except Exception as error:  # asyncssh and the operating system raise many kinds
+        raise click.ClickException(_no_login(host, error)) from error
     try:
         yield ask
     finally:
