@@ -75,7 +75,13 @@ def probe(wanted: Wanted) -> Found:
 
     :raises click.ClickException: if it is not reached, or something is not there; the message names the remedy.
     """
-    return asyncio.run(_probe(wanted))
+    try:
+        return asyncio.run(_probe(wanted))
+    except (TimeoutError, OSError) as error:
+        raise click.ClickException(
+            f"{wanted.place} did not answer within {PATIENCE:g} s, or hung up ({_tail(str(error)) or 'no answer'}); see "
+            "what its login shell (`bash -l`) waits for, and try again."
+        ) from error
 
 
 async def _probe(wanted: Wanted) -> Found:
