@@ -79,8 +79,8 @@ def probe(wanted: Wanted) -> Found:
         return asyncio.run(_probe(wanted))
     except (TimeoutError, OSError) as error:
         raise click.ClickException(
-            f"{wanted.place} did not answer within {PATIENCE:g} s, or hung up ({_tail(str(error)) or 'no answer'}); see "
-            "what its login shell (`bash -l`) waits for, and try again."
+            f"{wanted.place} did not answer within {PATIENCE:g} s, or hung up ({_tail(str(error)) or 'no answer'}); "
+            "see what its login shell (`bash -l`) waits for, and try again."
         ) from error
 
 
