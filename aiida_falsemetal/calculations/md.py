@@ -15,6 +15,7 @@ from aiida.engine.processes.process_spec import CalcJobProcessSpec
 from ..data.mlip import MlipData
 from ..physics.dipoles import atom_charges
 from ..runner import archive, files
+from ..runner.device import DEVICES
 
 DEFAULTS: dict[str, Any] = {
     "timestep": 1.0,
@@ -26,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "max_evaporated": 0.1,
     "dipole_charges": None,
     "threads": 1,
+    "device": "auto",
 }
 """Settings of the driver that an input may leave out; units as in :class:`aiida_falsemetal.runner.driver.Settings`."""
 GEOMETRY = ("molecules", "axis", "charges", "fixed_indices", "substrate_indices")
@@ -56,6 +58,8 @@ def validate_parameters(node: orm.Dict, _: object) -> str | None:
         return f"parameters: seed must not be negative, not {merged['seed']}."
     if not 0.0 <= merged["max_evaporated"] <= 1.0:
         return f"parameters: max_evaporated is a share between 0 and 1, not {merged['max_evaporated']!r}."
+    if merged["device"] not in DEVICES:
+        return f"parameters: device must be one of {', '.join(DEVICES)}, not {merged['device']!r}."
     if merged["frame_stride"] % merged["stride"]:
         return f"parameters: frame_stride ({merged['frame_stride']}) must be a multiple of stride ({merged['stride']})."
     return None
@@ -182,13 +186,14 @@ class MlipMdCalculation(CalcJob):
     def _input(self, model: str) -> dict[str, Any]:
         """Content of ``input.json``."""
         settings = {**DEFAULTS, **self.inputs.parameters.get_dict()}
-        threads = settings.pop("threads")
+        threads, device = settings.pop("threads"), settings.pop("device")
         wallclock = self.inputs.metadata.options.max_wallclock_seconds
         atoms = self.inputs.structure.get_ase()
         info = self.inputs.info.get_dict()
         return {
             "settings": {**settings, "max_seconds": WALLTIME_SHARE * wallclock},
             "threads": threads,
+            "device": device,
             "family": self.inputs.mlip.family,
             "kwargs": self.inputs.mlip.kwargs,
             "model": model,

@@ -61,6 +61,7 @@ def check_campaign(campaign: Campaign, path: str | Path) -> list[ResolvedModel]:
     models = [check.locate(name, spec) for name, spec in campaign.mlips.items()]
     checksums = {model.name: check.checksum(model) for model in models}
     for model in models:
+        check.device(model)
         facts = check.glance(model)
         if facts is not None:
             check.elements(model, facts)
@@ -111,6 +112,19 @@ class _Check:
                 remedy = "install the package again, or use another preset"
             raise CampaignError(self.file, field(model), f"there is no model file {model.path}", remedy)
         return model
+
+    def device(self, model: Origin) -> None:
+        """A GPU is asked for where the family can use one. Whether there is one, the job will find."""
+        asked = self.campaign.md_of(model.name).device
+        if asked == "cuda" and not load_family(model.family).gpu:
+            own = "device" in self.campaign.mlips[model.name].md
+            where = ("mlips", model.name, "md", "device") if own else ("md", "device")
+            raise CampaignError(
+                self.file,
+                dotted(where),
+                f"the family `{model.family}` of `{model.name}` is not run on a GPU through torch",
+                "give auto, or give cuda at the MLIPs that can",
+            )
 
     def checksum(self, model: Origin) -> str:
         """SHA-256 of the model's file, compared with the pinned one."""

@@ -117,6 +117,15 @@ class MdSettings(Section):
         default=0.1, ge=0.0, le=1.0, description="share of molecules that may leave the film before MD stops"
     )
     threads: int = Field(default=1, ge=1, le=1024, description="threads of one MD job")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where MD runs: cpu, cuda (a GPU), or auto for a GPU where torch finds one"
+    )
+    jobs_per_gpu: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="MD jobs that share one GPU of a machine without a scheduler; null for no limit but the slots",
+    )
     precision: float | None = Field(
         default=None,
         gt=0.0,
@@ -152,6 +161,9 @@ class MdSettings(Section):
                 f"give a multiple of {self.stride}, so that every frame has its dipole",
             )
         self._check_extension()
+        if self.jobs_per_gpu is not None and self.device == "cpu":
+            remedy = "remove it, or give another device"
+            raise fault(("jobs_per_gpu",), "is for jobs on a GPU, and device is cpu", remedy)
         if self.equilibration != "auto" and self.equilibration >= self.duration:
             raise fault(
                 ("equilibration",),

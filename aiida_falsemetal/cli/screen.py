@@ -10,6 +10,7 @@ import click
 
 from ..campaign.errors import CampaignError
 from .common import load_profile, results_folder
+from .machine import computer_option, find_machine
 
 NULL_MEANS = {"ecutrho": 1.0, "functional": "", "kpoints": []}
 """Keys of the gap protocol that are null until a rule decides, and a value of the type that they take."""
@@ -22,12 +23,14 @@ MAY_BE_ZERO = ("moved_limit", "substrate_bands", "layers_empty_share")
 @click.option("--dry-run", is_flag=True, help="Check the file and say what would be submitted.")
 @click.option("--follow/--no-follow", default=None, help="Stay until it is done (the default at a terminal).")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Folder; results/CAMPAIGN by default.")
-def screen(file: Path, dry_run: bool, follow: bool | None, output: Path | None) -> None:
+@computer_option
+def screen(file: Path, dry_run: bool, follow: bool | None, output: Path | None, computer: str) -> None:
     """Run the campaign in FILE. Pairs that are there already are not computed again."""
     campaign, pairs = read_campaign(file)
     load_profile()
+    find_machine(computer)
     check_dft(campaign, file)
-    run_screen(campaign, pairs, dry_run, sys.stdout.isatty() if follow is None else follow, output)
+    run_screen(campaign, pairs, dry_run, sys.stdout.isatty() if follow is None else follow, output, computer)
 
 
 def read_campaign(file: Path) -> tuple[Any, list[tuple[Any, Any]]]:
@@ -113,8 +116,18 @@ def check_dft(campaign: Any, file: Path) -> None:
         click.echo(note, err=True)
 
 
-def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follow: bool, output: Path | None) -> None:
-    """Submit what is missing, follow, report. Exits with 1 where a pair did not finish."""
+def run_screen(
+    campaign: Any,
+    pairs: list[tuple[Any, Any]],
+    dry_run: bool,
+    follow: bool,
+    output: Path | None,
+    computer: str | None = None,
+) -> None:
+    """Submit what is missing, follow, report. Exits with 1 where a pair did not finish.
+
+    :param computer: label of the one where the jobs run, see :func:`.machine.find_machine`.
+    """
     from .submit import existing_pairs, missing_pairs
 
     known = existing_pairs(campaign.name)
@@ -131,11 +144,11 @@ def run_screen(campaign: Any, pairs: list[tuple[Any, Any]], dry_run: bool, follo
         _exit_unless_complete(campaign.name)
         return
     if not follow:
-        _submit_only(campaign, missing)
+        _submit_only(campaign, missing, computer)
         return
     from .follow import follow_campaign
 
-    follow_campaign(campaign, len(pairs), lambda: _submit(campaign, missing))
+    follow_campaign(campaign, len(pairs), lambda: _submit(campaign, missing, computer))
     finish(campaign, output or results_folder(campaign.name))
     _exit_unless_complete(campaign.name)
 
@@ -152,14 +165,15 @@ def _exit_unless_complete(campaign: str) -> None:
         raise SystemExit(1)
 
 
-def _submit(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
+def _submit(campaign: Any, missing: list[tuple[Any, Any]], computer: str | None) -> None:
     from .submit import submit_screen
 
     if missing:
-        click.echo(f"submitted ScreenWorkChain<{submit_screen(campaign, missing).pk}>")
+        node = submit_screen(campaign, missing, find_machine(computer))
+        click.echo(f"submitted ScreenWorkChain<{node.pk}>")
 
 
-def _submit_only(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
+def _submit_only(campaign: Any, missing: list[tuple[Any, Any]], computer: str | None) -> None:
     """Submit to a daemon that runs already: nothing of ours keeps running unasked.
 
     :raises click.ClickException: if none runs.
@@ -167,7 +181,7 @@ def _submit_only(campaign: Any, missing: list[tuple[Any, Any]]) -> None:
     from .daemon import require_daemon
 
     require_daemon()
-    _submit(campaign, missing)
+    _submit(campaign, missing, computer)
     click.echo(f"watch it with `falsemetal status {campaign.name}`, or give the same command with --follow")
 
 

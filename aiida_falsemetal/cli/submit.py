@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from ..names import ENDED
+from .machine import HERE, Machine, find_machine, machine_of
 
 PHYSICS = 410
 """Exit status of a pair whose MLIP failed its MD: a result, not a reason to run it again."""
-MD_ONLY = ("walltime", "equilibration")
+MD_ONLY = ("walltime", "equilibration", "jobs_per_gpu")
 """Settings of a campaign's ``md`` that are not the driver's."""
 
 
@@ -70,11 +71,14 @@ def missing_pairs(pairs: list[tuple[Any, Any]], known: Known) -> list[tuple[Any,
     return [(pair, model) for pair, model in pairs if pair_fingerprint(pair) not in there]
 
 
-def submit_screen(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
-    """Submit a ScreenWorkChain for the missing pairs; returns its node."""
+def submit_screen(campaign: Any, missing: list[tuple[Any, Any]], machine: Machine | None = None) -> Any:
+    """Submit a ScreenWorkChain for the missing pairs; returns its node.
+
+    :param machine: where the jobs run, see :func:`pair_builder`.
+    """
     from aiida import engine
 
-    node = engine.submit(screen_builder(campaign, missing))
+    node = engine.submit(screen_builder(campaign, missing, machine))
     node.label = campaign.name
     node.base.extras.set_many(
         {
@@ -85,15 +89,18 @@ def submit_screen(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
     return node
 
 
-def screen_builder(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
+def screen_builder(campaign: Any, missing: list[tuple[Any, Any]], machine: Machine | None = None) -> Any:
     """Builder of a ScreenWorkChain.
 
+    :param machine: where the jobs run, see :func:`pair_builder`.
     :raises click.ClickException: if a code or the pseudopotentials are not set up.
     """
     from aiida.plugins import WorkflowFactory
 
+    machine = machine or find_machine()
     builders = {
-        f"{number:04d}": pair_builder(campaign, pair, model) for number, (pair, model) in enumerate(missing, start=1)
+        f"{number:04d}": pair_builder(campaign, pair, model, machine)
+        for number, (pair, model) in enumerate(missing, start=1)
     }
     from ..workflows.pair import pairs_at_once
     from ..workflows.screen import MAX_PAIRS
@@ -110,30 +117,35 @@ def worker_room() -> int:
     return int(get_config_option("daemon.worker_process_slots"))
 
 
-def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:
+def pair_builder(campaign: Any, pair: Any, model: Any, machine: Machine | None = None) -> Any:
     """Builder of one PairWorkChain.
 
     :param pair: a ``campaign.expand.Pair``, or a ``TrajectoryPair``, for which ``model`` is None.
+    :param machine: where the jobs run, by default :func:`.machine.find_machine`'s. MD whose MLIP names a ``code`` in
+        the campaign file runs where that is.
     :raises click.ClickException: if a code is not set up, or the settings do not fit.
     """
+    machine = machine or find_machine()
     try:
-        return _trajectory_builder(campaign, pair) if model is None else _own_builder(campaign, pair, model)
+        if model is None:
+            return _trajectory_builder(campaign, pair, machine)
+        return _own_builder(campaign, pair, model, machine)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
 
 
-def _own_builder(campaign: Any, pair: Any, model: Any) -> Any:
+def _own_builder(campaign: Any, pair: Any, model: Any, machine: Machine) -> Any:
     """Builder of a pair that starts with its MD."""
     from aiida.plugins import WorkflowFactory
 
     from ..data.mlip import MlipData
-    from .profile import MD_CODE, PW_CODE
     from .structures import structure_node
 
     md = {key: value for key, value in pair.md.items() if key not in MD_ONLY}
+    md_code = load_code(_md_code(campaign, pair, machine))
     return WorkflowFactory("falsemetal.pair").get_builder_from_protocol(
-        load_code(pair.code or MD_CODE),
-        load_code(PW_CODE),
+        md_code,
+        load_code(machine.code("pw")),
         MlipData.get_or_create(
             pair.path, pair.family, pair.kwargs, model.facts.as_dict(), pair.mlip, accepted=model.accepted
         ),
@@ -143,27 +155,34 @@ def _own_builder(campaign: Any, pair: Any, model: Any) -> Any:
         steps=md.pop("steps"),
         seed=pair.seed,
         protocol=pair.gap["protocol"],
-        codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *_needed(pair)]),
+        codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *_needed(pair)], machine),
         overrides={
             "md": md,
-            "md_options": {"slots": campaign.slots, "max_wallclock_seconds": pair.md["walltime"]},
-            **_overrides(campaign, pair, pair.md["equilibration"]),
+            "md_options": machine_of(md_code.computer).md_options(campaign.slots, pair.md),
+            **_overrides(campaign, pair, pair.md["equilibration"], machine),
         },
         labels=_labels(campaign, pair),
     )
 
 
-def _trajectory_builder(campaign: Any, pair: Any) -> Any:
+def _md_code(campaign: Any, pair: Any, machine: Machine) -> str:
+    """Label of the Python of a pair's MD: the one that the campaign file names, else that of its environment."""
+    named = campaign.mlips[pair.mlip].code
+    if named is not None:
+        return str(named)
+    return machine.own(pair.code) if pair.code else machine.code("python-mlip")
+
+
+def _trajectory_builder(campaign: Any, pair: Any, machine: Machine) -> Any:
     """Builder of a pair whose trajectory is there already."""
     from aiida.plugins import WorkflowFactory
 
-    from .profile import PW_CODE
     from .trajectories import load_trajectory
 
     found = load_trajectory(pair.trajectory.node)
     needed = ["layers"] if pair.trajectory.metal else []
     return WorkflowFactory("falsemetal.pair").get_builder_from_trajectory(
-        load_code(PW_CODE),
+        load_code(machine.code("pw")),
         found.trajectory,
         found.series,
         found.interface,
@@ -176,22 +195,19 @@ def _trajectory_builder(campaign: Any, pair: Any) -> Any:
         seed=pair.seed,
         mlip=found.mlip,
         protocol=pair.gap["protocol"],
-        codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *needed]),
-        overrides=_overrides(campaign, pair, pair.equilibration),
+        codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *needed], machine),
+        overrides=_overrides(campaign, pair, pair.equilibration, machine),
         labels=_labels(campaign, pair),
     )
 
 
-def _overrides(campaign: Any, pair: Any, equilibration: float | str) -> dict[str, dict[str, Any]]:
+def _overrides(campaign: Any, pair: Any, equilibration: float | str, machine: Machine) -> dict[str, dict[str, Any]]:
     """What the campaign says of selection and gap, as a builder's ``overrides``."""
     return {
         "selection": {**pair.selection, "equilibration": equilibration},
         "thresholds": {"acceptable": campaign.verdict.acceptable, "rhat": campaign.verdict.rhat},
         "gap": gap_overrides(pair.gap),
-        "pw_options": {
-            "slots": campaign.slots,
-            "resources": {"num_machines": 1, "num_mpiprocs_per_machine": pair.gap["ranks"]},
-        },
+        "pw_options": machine.pw_options(campaign.slots, pair.gap["ranks"]),
     }
 
 
@@ -225,17 +241,16 @@ def gap_overrides(gap: dict[str, Any]) -> dict[str, Any]:
     return overrides
 
 
-def property_codes(properties: Iterable[str]) -> dict[str, Any]:
+def property_codes(properties: Iterable[str], machine: Machine | None = None) -> dict[str, Any]:
     """The codes that properties of a frame need, by the names of GapWorkChain's inputs; unknown properties need none.
 
+    :param machine: where they are, by default this one.
     :raises click.ClickException: if one is not set up.
     """
     from ..workflows.properties import PROPERTY_CODES
-    from .profile import AVERAGE_CODE, PP_CODE, PROJWFC_CODE
 
-    labels = {"projwfc_code": PROJWFC_CODE, "pp_code": PP_CODE, "average_code": AVERAGE_CODE}
     names = {name for given in properties for name in PROPERTY_CODES.get(given, ())}
-    return {name: load_code(labels[name]) for name in sorted(names)}
+    return {name: load_code((machine or Machine()).code(name.removesuffix("_code"))) for name in sorted(names)}
 
 
 def load_code(label: str) -> Any:
@@ -249,6 +264,7 @@ def load_code(label: str) -> Any:
     try:
         return orm.load_code(label)
     except (NotExistent, MultipleObjectsError) as error:
-        raise click.ClickException(
-            f"the AiiDA code {label!r} cannot be loaded ({error}); run `falsemetal setup`."
-        ) from error
+        computer = label.partition("@")[2]
+        there = "" if computer in ("", HERE) else f" --computer {computer}` with its other options, see docs/cluster.md"
+        remedy = f"run `falsemetal setup{there or '`'}"
+        raise click.ClickException(f"the AiiDA code {label!r} cannot be loaded ({error}); {remedy}.") from error

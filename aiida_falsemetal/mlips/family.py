@@ -86,6 +86,11 @@ class Family(ABC):
     """Name of the pinned requirements in ``environments/NAME.txt`` with which ``requires`` can be imported. None where
     only the user knows (:mod:`.families.ase`), or where an extra of this package has them (:mod:`.families.openmm`)."""
 
+    @property
+    def gpu(self) -> bool:
+        """Whether its calculator runs on a GPU where torch finds one."""
+        return "torch" in self.requires
+
     @abstractmethod
     def inspect(self, path: Path, kwargs: dict[str, Any]) -> ModelFacts:
         """Read a model's file.

@@ -23,7 +23,7 @@ import numpy as np
 from ase import Atoms
 
 from ..mlips.registry import load_family
-from . import files, question, training
+from . import device, files, question, training
 from .driver import Settings, Trajectory
 from .storage import Checkpoint, Output
 
@@ -45,6 +45,7 @@ def main() -> None:
     folder = Path.cwd()
     given = json.loads((folder / files.INPUT).read_text())
     settings = Settings(**given["settings"])
+    device.choose(given.get("device", "auto"))
     threads = _limit_threads(int(given["threads"]))
     started = time.monotonic()
     asked = _Signals()
@@ -70,6 +71,7 @@ def main() -> None:
         "wall_seconds": time.monotonic() - begun,
         "cpu_seconds": time.process_time() - begun_cpu,
         "threads": threads,
+        **device.used(),
         "versions": versions(),
         "machine": platform.processor() or platform.machine(),
     }

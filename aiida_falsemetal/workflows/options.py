@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .slots import slots_prepend
+from .slots import gpu_prepend, slots_prepend
 
 SCHEDULER_KEYS = ("queue_name", "account", "qos", "custom_scheduler_commands")
 """Passed on as they are."""
@@ -14,8 +14,12 @@ DEFAULT_WALLTIME = 3600
 
 
 def md_options(options: dict[str, Any], threads: int) -> dict[str, Any]:
-    """Options of the MD job: one process; waits for its slots."""
-    return _job_options(options, slots_prepend(int(options.get("slots", 0)), threads))
+    """Options of the MD job: one process; waits for its place on a GPU, where ``jobs_per_gpu`` is given, and its slots.
+
+    In this order: who waits for a GPU keeps no core from others.
+    """
+    gpu = gpu_prepend(int(options.get("jobs_per_gpu", 0)))
+    return _job_options(options, gpu + slots_prepend(int(options.get("slots", 0)), threads))
 
 
 def pw_options(options: dict[str, Any]) -> dict[str, Any]:

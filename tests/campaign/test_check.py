@@ -56,6 +56,16 @@ def test_catalogue() -> None:
             assert load_family("openmm").inspect(model_path(entry), entry.kwargs).elements == ("H", "O")
 
 
+def test_a_gpu_is_asked_for_where_one_can_be_used(good: dict[str, Any], write: Write) -> None:
+    good["mlips"] = {"spcfw-ewald": None, "twin-sr": {"preset": "twin-sr", "md": {"device": "cuda"}}}
+    models = {model.name: model for model in _check(write(good))}
+    assert set(models) == {"spcfw-ewald", "twin-sr"}
+    sentence = _refusal(write({**good, "md": {**good.get("md", {}), "device": "cuda"}}))
+    assert "md.device" in sentence and "`openmm`" in sentence and "MLIPs that can" in sentence
+    good["mlips"] = {"spcfw-ewald": {"preset": "spcfw-ewald", "md": {"device": "cuda"}}}
+    assert "mlips.spcfw-ewald.md.device" in _refusal(write(good))
+
+
 def test_shipped_model(good: dict[str, Any], write: Write) -> None:
     good["mlips"] = {
         "spcfw-ewald": None,

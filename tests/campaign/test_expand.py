@@ -141,6 +141,8 @@ def test_every_setting_is_accounted_for() -> None:
         ("slots", 8),
         ("md/walltime", 60),
         ("md/threads", 2),
+        ("md/device", "cpu"),
+        ("md/jobs_per_gpu", 4),
         ("gap/ranks", 2),
         ("mlips/spcfw/code", "md@cluster"),
     ],

@@ -32,9 +32,17 @@ NOT_RUN: dict[str, str] = {
     "make docs": MAKE,
     "source .venv/bin/activate": "changes the shell that it is given in",
     "less": "a pager",
+    "sudo apt-get install -y postgresql rabbitmq-server": "changes the system",
+    "sudo -u postgres createuser --pwprompt falsemetal": "changes the system",
+    "sudo -u postgres createdb --owner=falsemetal falsemetal": "changes the system",
+    "sudo systemctl restart rabbitmq-server": "changes the system",
+    "export FALSEMETAL_DATABASE=postgresql://falsemetal:PASSWORD@localhost/falsemetal": "needs a server; tests/engines",
+    "falsemetal setup --profile servers --storage postgres --broker rabbitmq": "needs servers; tests/engines has them",
+    "AIIDA_PROFILE=servers falsemetal screen mine.yaml --follow": "needs servers; tests/engines has them",
     "python3 -m venv '~/mlip'": "on the cluster",
     "'~/mlip/bin/pip' install ase mace-torch==0.3.16": "on the cluster",
     "verdi -p falsemetal computer test cluster": "there is no cluster",
+    "falsemetal screen mine.yaml --computer cluster --follow": "needs a cluster; tests/engines has one",
     "verdi -p falsemetal daemon start": "would leave a daemon running; tests/cli/test_follow.py starts one",
     "verdi -p falsemetal node graph generate PAIR_PK": "needs graphviz; drawings are browser tests in tests/cli",
     "falsemetal why 555 --svg why.svg": "needs graphviz; run in tests/cli/test_query_tables.py",
@@ -67,6 +75,7 @@ NOT_RUN: dict[str, str] = {
 }
 """Commands that no test here runs, as :func:`shlex.join` writes them, each with the reason."""
 STARTS_NOT_RUN: dict[str, str] = {
+    "falsemetal setup --scheduler slurm --host cluster": "needs a cluster; tests/engines has one",
     "falsemetal model add my-model --env /opt/my-env --family ase --file weights.pt": "needs orb_models",
 }
 """The same by how a long command begins."""

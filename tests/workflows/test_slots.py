@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aiida_falsemetal.workflows.slots import slots_prepend
+from aiida_falsemetal.workflows.slots import gpu_prepend, slots_prepend
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -128,3 +128,56 @@ def test_job_that_never_fits_is_refused() -> None:
     with pytest.raises(ValueError, match="3 ranks x threads cannot run in 2 slots; raise `slots`"):
         slots_prepend(2, 3)
     assert "wait for 2 of 2 slots" in slots_prepend(2, 2)
+
+
+def on_gpus(tmp_path: Path, jobs: int, count: int, environment: dict[str, str]) -> list[tuple[str, float, float]]:
+    """``count`` jobs with ``jobs`` on a GPU: what each saw of the GPUs, its begin and its end."""
+    (tmp_path / "locks").mkdir(exist_ok=True)
+    line = 'echo "${CUDA_VISIBLE_DEVICES-unset} $(date +%s.%N)" > begun; sleep 0.5; date +%s.%N > ended'
+    inherited = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
+    processes = []
+    for number in range(count):
+        folder = tmp_path / f"job{number}"
+        folder.mkdir()
+        (folder / "job.sh").write_text(f"{gpu_prepend(jobs)}\n{line}\n")
+        here = {**inherited, "TMPDIR": str(tmp_path / "locks"), **environment}
+        processes.append(subprocess.Popen(["bash", "job.sh"], cwd=folder, env=here))
+    assert [process.wait(timeout=120) for process in processes] == [0] * count
+    told = []
+    for number in range(count):
+        gpu, begun = (tmp_path / f"job{number}" / "begun").read_text().split()
+        told.append((gpu, float(begun), float((tmp_path / f"job{number}" / "ended").read_text())))
+    return told
+
+
+@pytest.mark.parametrize("way", ["variable", "nvidia-smi"])
+def test_jobs_share_gpus(tmp_path: Path, way: str) -> None:
+    """Two GPUs with two places each: never more than two jobs on one, and each job sees one GPU."""
+    environment = {"CUDA_VISIBLE_DEVICES": "0,1"}
+    if way == "nvidia-smi":
+        program = tmp_path / "bin" / "nvidia-smi"
+        program.parent.mkdir()
+        program.write_text("#!/bin/sh\necho 0\necho 1\n")  # what the real one prints for the options given
+        program.chmod(0o755)
+        environment = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+    told = on_gpus(tmp_path, 2, 7, environment)
+    assert {gpu for gpu, _, _ in told} == {"0", "1"}
+    for gpu in ("0", "1"):
+        events = sorted(pair for g, begin, end in told if g == gpu for pair in ((begin, 1), (end, -1)))
+        sums = [sum(change for _, change in events[: n + 1]) for n in range(len(events))]
+        assert max(sums) == 2
+
+
+def test_without_a_gpu_nothing_is_waited_for(tmp_path: Path) -> None:
+    nothing = tmp_path / "bin"
+    nothing.mkdir()
+    program = nothing / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'no devices' >&2\nexit 9\n")
+    program.chmod(0o755)
+    told = on_gpus(tmp_path, 1, 3, {"PATH": f"{nothing}:{os.environ['PATH']}"})
+    assert [gpu for gpu, _, _ in told] == ["unset"] * 3
+    assert max(begin for _, begin, _ in told) < min(end for _, _, end in told)
+
+
+def test_no_limit_no_lines() -> None:
+    assert gpu_prepend(0) == ""
