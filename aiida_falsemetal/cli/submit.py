@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,21 +86,37 @@ def submit_screen(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
 
 
 def screen_builder(campaign: Any, missing: list[tuple[Any, Any]]) -> Any:
-    """Builder of a ScreenWorkChain.
+    """Builder of a ScreenWorkChain. Nothing is stored: whatever can be refused is refused before the first node.
 
-    :raises click.ClickException: if a code or the pseudopotentials are not set up.
+    :raises click.ClickException: if a code or the pseudopotentials are not set up, or the inputs of a pair do not fit.
     """
     from aiida.plugins import WorkflowFactory
 
+    made = Made()
     builders = {
-        f"{number:04d}": pair_builder(campaign, pair, model) for number, (pair, model) in enumerate(missing, start=1)
+        f"{number:04d}": pair_builder(campaign, pair, model, made)
+        for number, (pair, model) in enumerate(missing, start=1)
     }
     from ..workflows.pair import pairs_at_once
     from ..workflows.screen import MAX_PAIRS
 
-    return WorkflowFactory("falsemetal.screen").get_builder_from_protocol(
+    screen = WorkflowFactory("falsemetal.screen")
+    return screen.get_builder_from_protocol(
         campaign.model_dump(mode="json"), builders, min(MAX_PAIRS, pairs_at_once(worker_room()))
     )
+
+
+class Made:
+    """Nodes that several pairs share and that are not stored yet: made once, so that each is stored once."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple[str, str], Any] = {}
+
+    def once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
+        """The node called ``name``, made where it is wanted for the first time."""
+        if (kind, name) not in self._nodes:
+            self._nodes[kind, name] = make()
+        return self._nodes[kind, name]
 
 
 def worker_room() -> int:
@@ -110,19 +126,38 @@ def worker_room() -> int:
     return int(get_config_option("daemon.worker_process_slots"))
 
 
-def pair_builder(campaign: Any, pair: Any, model: Any) -> Any:
-    """Builder of one PairWorkChain.
+def pair_builder(campaign: Any, pair: Any, model: Any, made: Made | None = None) -> Any:
+    """Builder of one PairWorkChain, its inputs checked as the process will check them; nothing is stored.
 
     :param pair: a ``campaign.expand.Pair``, or a ``TrajectoryPair``, for which ``model`` is None.
+    :param made: nodes that are shared with other pairs.
     :raises click.ClickException: if a code is not set up, or the settings do not fit.
     """
     try:
-        return _trajectory_builder(campaign, pair) if model is None else _own_builder(campaign, pair, model)
+        builder = (
+            _trajectory_builder(campaign, pair)
+            if model is None
+            else _own_builder(campaign, pair, model, made or Made())
+        )
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    refuse_inputs(builder, f"{pair.interface} x {pair.mlip} x seed {pair.seed}")
+    return builder
 
 
-def _own_builder(campaign: Any, pair: Any, model: Any) -> Any:
+def refuse_inputs(builder: Any, what: str) -> None:
+    """Have a process check its inputs now. It would do so when it is made, inside of a workchain that runs already.
+
+    :param what: what they are of, for the message.
+    :raises click.ClickException: saying what does not fit.
+    """
+    ports = builder.process_class.spec().inputs
+    fault = ports.validate(ports.pre_process(dict(builder)))
+    if fault is not None:
+        raise click.ClickException(f"{what}: {' '.join(str(fault.message).split())} ({fault.port}).")
+
+
+def _own_builder(campaign: Any, pair: Any, model: Any, made: Made) -> Any:
     """Builder of a pair that starts with its MD."""
     from aiida.plugins import WorkflowFactory
 
@@ -131,15 +166,21 @@ def _own_builder(campaign: Any, pair: Any, model: Any) -> Any:
     from .structures import structure_node
 
     md = {key: value for key, value in pair.md.items() if key not in MD_ONLY}
+
+    def mlip() -> Any:
+        facts = model.facts.as_dict()
+        return MlipData.find_or_make(pair.path, pair.family, pair.kwargs, facts, pair.mlip, accepted=model.accepted)
+
+    def structure() -> Any:
+        return None if pair.structure is None else structure_node(pair.structure)
+
     return WorkflowFactory("falsemetal.pair").get_builder_from_protocol(
         load_code(pair.code or MD_CODE),
         load_code(PW_CODE),
-        MlipData.get_or_create(
-            pair.path, pair.family, pair.kwargs, model.facts.as_dict(), pair.mlip, accepted=model.accepted
-        ),
+        made.once("mlip", pair.mlip, mlip),
         pair.recipe,
         pair.parameters,
-        structure=None if pair.structure is None else structure_node(pair.structure),
+        structure=made.once("structure", pair.interface, structure),
         steps=md.pop("steps"),
         seed=pair.seed,
         protocol=pair.gap["protocol"],
