@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.io import iread, read
 from ase.io.formats import open_with_compression
 
-from .reading import file_format
+from .reading import file_format, opened
 from .recipe import InterfaceError
 
 XDATCAR = "vasp-xdatcar"
@@ -61,14 +61,15 @@ def _all(path: Path, form: str, elements: tuple[str, ...]) -> Iterator[Atoms]:
     more: dict[str, Any] = {"specorder": list(elements)} if elements else {}
     number = 0
     try:
-        frames = (
-            _xdatcar(path)
-            if form == XDATCAR
-            else iread(str(path), ":", format=form, do_not_split_by_at_sign=True, **more)
-        )
-        for atoms in frames:
-            yield atoms
-            number += 1
+        with opened(path, form) as source:
+            frames = (
+                _xdatcar(path)
+                if form == XDATCAR
+                else iread(source, ":", format=form, do_not_split_by_at_sign=True, **more)
+            )
+            for atoms in frames:
+                yield atoms
+                number += 1
     except Exception as error:  # ase raises many kinds
         said = " ".join(str(error).replace(";", ",").split())[:200].rstrip(". ")
         reason = type(error).__name__ + (f": {said}" if said else "")
@@ -96,8 +97,12 @@ def _tells_elements(path: Path, form: str) -> bool:
     """Whether the columns of a LAMMPS dump say which elements the atoms are."""
     if form != "lammps-dump-text":
         return False
-    with open_with_compression(str(path), "r") as stream:
-        for line in islice(stream, 100):
-            if line.startswith("ITEM: ATOMS"):
-                return bool({"element", "mass"} & set(line.split()))
+    try:
+        with open_with_compression(str(path), "r") as stream:
+            for line in islice(stream, 100):
+                if line.startswith("ITEM: ATOMS"):
+                    return bool({"element", "mass"} & set(line.split()))
+    except Exception as error:  # damaged, or no text at all
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise InterfaceError(f"{path.name} is not a LAMMPS dump that can be read ({reason}); copy it again.") from error
     return False

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.io import read
-from ase.io.formats import UnknownFileTypeError, filetype
+from ase.io.formats import UnknownFileTypeError, filetype, open_with_compression
 
 from .recipe import InterfaceError
 
+EXTXYZ = "extxyz"
+MOST_EMPTY = 1000
+"""Reads after the end of a file; ase makes a few in good files."""
 SMALLEST_VOLUME = 1e-3
 """Å^3: cells below this are none."""
 
@@ -29,10 +35,52 @@ def read_atoms(path: Path, index: int = -1) -> Atoms:
     if not found:
         raise InterfaceError(f"there is no file {path}; give the path of a structure file.")
     try:
-        atoms = read(str(path), index=index, do_not_split_by_at_sign=True)
+        form = filetype(str(path))
+        with opened(path, form) as source:
+            atoms = read(source, index=index, format=form, do_not_split_by_at_sign=True)
     except Exception as error:  # ase raises many kinds
         raise InterfaceError(_unreadable(path, index, error)) from error
     return checked(atoms)
+
+
+@contextmanager
+def opened(path: Path, form: str) -> Iterator[Any]:
+    """What to give to ase's reader of a format: the path, or a stream where the reader might not end by itself."""
+    if form != EXTXYZ:
+        yield str(path)
+        return
+    with open_with_compression(str(path), "r") as stream:
+        yield _Ending(stream)
+
+
+class _Ending:
+    """A text stream that raises where it is read on and on after its end.
+
+    The first line of a frame in extended XYZ is its number of atoms, and ase skips as many lines without a look at
+    them: of a file that says 10^18, for years.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._empty = 0
+
+    def readline(self) -> str:
+        """The next line; an empty text at the end."""
+        line = str(self._stream.readline())
+        if not line:
+            self._empty += 1
+            if self._empty > MOST_EMPTY:
+                raise EOFError("the file ends before all the atoms that it announces")
+        return line
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stream)
+
+    def __next__(self) -> str:
+        return str(next(self._stream))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def checked(atoms: Atoms) -> Atoms:
@@ -63,12 +111,14 @@ def checked(atoms: Atoms) -> Atoms:
 def file_format(path: Path) -> str:
     """ase's name of a file's format.
 
-    :raises InterfaceError: if ase does not know it.
+    :raises InterfaceError: if ase does not know it, or the file is packed and damaged.
     """
     try:
         return str(filetype(str(path)))
     except (UnknownFileTypeError, OSError) as error:
         raise InterfaceError(f"{path} is of a format that ase does not know; convert it.") from error
+    except Exception as error:  # ase looks into packed files, whose readers raise many kinds
+        raise InterfaceError(f"{path} cannot be read ({type(error).__name__}: {error}); copy it again.") from error
 
 
 def _unreadable(path: Path, index: int, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What every fuzz needs: two tests of one check, bounds on each case's time and memory, and what counts as a refusal."""
+"""What every fuzz needs: two tests of one check, bounds on a case's time and memory, what counts as a refusal."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import click
 import pytest
 from hypothesis import strategies as st
 
-from aiida_falsemetal.campaign.errors import CampaignError
 from aiida_falsemetal.cli.screen import read_campaign
 from aiida_falsemetal.cli.twins import read_twins
 

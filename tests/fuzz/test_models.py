@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
-from aiida_falsemetal.campaign.errors import CampaignError
 from aiida_falsemetal.campaign.check import check_campaign
+from aiida_falsemetal.campaign.errors import CampaignError
 from aiida_falsemetal.campaign.peek import peek_mace
 from aiida_falsemetal.campaign.schema import parse_campaign
 from aiida_falsemetal.mlips.catalogue import model_path, presets

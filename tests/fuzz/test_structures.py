@@ -1,4 +1,4 @@
-"""Files of structures and trajectories: right ones in every format, cut, doubled, with numbers and texts put into them."""
+"""Files of structures and trajectories: right ones of every format, cut, doubled, with words put into them."""
 
 from __future__ import annotations
 
