@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.io import iread, read
 from ase.io.formats import open_with_compression
 
-from .reading import file_format, opened
+from .reading import file_format, opened, reason, refuse_name
 from .recipe import InterfaceError
 
 XDATCAR = "vasp-xdatcar"
@@ -34,6 +34,7 @@ def trajectory_format(path: Path, form: str | None, elements: tuple[str, ...]) -
         found = False
     if not found:
         raise InterfaceError("there is no such file; give the path of a trajectory.")
+    refuse_name(path)
     name = form or file_format(path)
     if elements and name not in LAMMPS:
         raise InterfaceError(f"elements are for LAMMPS dumps, and this is read as {name}; leave them out.")
@@ -71,10 +72,8 @@ def _all(path: Path, form: str, elements: tuple[str, ...]) -> Iterator[Atoms]:
                 yield atoms
                 number += 1
     except Exception as error:  # ase raises many kinds
-        said = " ".join(str(error).replace(";", ",").split())[:200].rstrip(". ")
-        reason = type(error).__name__ + (f": {said}" if said else "")
         remedy = f"leave out what follows, with --index :{number}" if number > 1 else "give another file or --format"
-        raise InterfaceError(f"ase cannot read frame {number} as {form} ({reason}); {remedy}.") from error
+        raise InterfaceError(f"ase cannot read frame {number} as {form} ({reason(error)}); {remedy}.") from error
 
 
 def _xdatcar(path: Path) -> Iterator[Atoms]:
@@ -103,6 +102,6 @@ def _tells_elements(path: Path, form: str) -> bool:
                 if line.startswith("ITEM: ATOMS"):
                     return bool({"element", "mass"} & set(line.split()))
     except Exception as error:  # damaged, or no text at all
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise InterfaceError(f"{path.name} is not a LAMMPS dump that can be read ({reason}); copy it again.") from error
+        said = f"{path.name} is not a LAMMPS dump that can be read ({reason(error)}); copy it again."
+        raise InterfaceError(said) from error
     return False

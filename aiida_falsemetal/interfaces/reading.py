@@ -34,6 +34,7 @@ def read_atoms(path: Path, index: int = -1) -> Atoms:
         found = False
     if not found:
         raise InterfaceError(f"there is no file {path}; give the path of a structure file.")
+    refuse_name(path)
     try:
         form = filetype(str(path))
         with opened(path, form) as source:
@@ -41,6 +42,17 @@ def read_atoms(path: Path, index: int = -1) -> Atoms:
     except Exception as error:  # ase raises many kinds
         raise InterfaceError(_unreadable(path, index, error)) from error
     return checked(atoms)
+
+
+def refuse_name(path: Path) -> None:
+    """Refuse a file whose place cannot be stored.
+
+    :raises InterfaceError: if its name, or that of a folder, is no text: bytes that are not UTF-8.
+    """
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise InterfaceError("the name of the file or of its folder is not UTF-8; rename it.") from error
 
 
 @contextmanager
@@ -118,13 +130,19 @@ def file_format(path: Path) -> str:
     except (UnknownFileTypeError, OSError) as error:
         raise InterfaceError(f"{path} is of a format that ase does not know; convert it.") from error
     except Exception as error:  # ase looks into packed files, whose readers raise many kinds
-        raise InterfaceError(f"{path} cannot be read ({type(error).__name__}: {error}); copy it again.") from error
+        raise InterfaceError(f"{path} cannot be read ({reason(error)}); copy it again.") from error
+
+
+def reason(error: Exception) -> str:
+    """Kind and text of an error of a library, on one line, short, and without semicolons or control characters, which
+    it may quote from the file."""
+    said = " ".join(str(error).replace(";", ",").split())[:200].rstrip(". ")
+    said = "".join(letter if letter.isprintable() else "?" for letter in said)
+    return type(error).__name__ + (f": {said}" if said else "")
 
 
 def _unreadable(path: Path, index: int, error: Exception) -> str:
-    said = " ".join(str(error).replace(";", ",").split())[:200].rstrip(". ")
-    reason = type(error).__name__ + (f": {said}" if said else "")
     if isinstance(error, (IndexError, StopIteration)):
         which = "no structure" if index in (0, -1) else f"no frame {index}"
-        return f"{path.name} has {which} ({reason}); give another {'file' if index in (0, -1) else 'index'}."
-    return f"ase cannot read {path.name} ({reason}); give a CIF, POSCAR or extended XYZ file, or another index."
+        return f"{path.name} has {which} ({reason(error)}); give another {'file' if index in (0, -1) else 'index'}."
+    return f"ase cannot read {path.name} ({reason(error)}); give a CIF, POSCAR or extended XYZ file, or another index."
