@@ -37,8 +37,8 @@ class CampaignError(ValueError):
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters and lone surrogates written as ``\\x1b``: the one would command the terminal
-    that a message is read at, the other cannot be printed at all."""
+    """``text`` with its control characters, which would command the terminal that a message is read at, and its lone
+    surrogates, which cannot be printed at all, written as in a Python string."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

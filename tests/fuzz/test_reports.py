@@ -1,4 +1,4 @@
-"""The report of a campaign whose texts are someone else's: its page runs nothing of them, its files stay in their folder."""
+"""Reports of campaigns whose texts are someone else's: the page runs nothing, no file leaves its folder."""
 
 from __future__ import annotations
 
