@@ -32,6 +32,8 @@ NOT_RUN: dict[str, str] = {
     "make docs": MAKE,
     "source .venv/bin/activate": "changes the shell that it is given in",
     "less": "a pager",
+    "pytest tests/fuzz": "part of the default tests",
+    "pytest tests/fuzz -m slow": "takes many minutes; a slow test itself",
     "python3 -m venv '~/mlip'": "on the cluster",
     "'~/mlip/bin/pip' install ase mace-torch==0.3.16": "on the cluster",
     "verdi -p falsemetal computer test cluster": "there is no cluster",

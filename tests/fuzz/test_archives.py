@@ -296,5 +296,5 @@ opened = st.one_of(
     st.tuples(zips(demo), st.just(["query", "pairs"])), *[st.tuples(databases(demo), st.sampled_from(COMMANDS))] * 2
 )
 imported = st.one_of(zips(labels), databases(labels), databases(labels))
-test_opened, test_opened_long = fuzzed(check_opened_archives, opened, 10, 300)
-test_imported, test_imported_long = fuzzed(check_imported_archives, imported, 8, 200)
+test_opened, test_opened_long = fuzzed(check_opened_archives, opened, 5, 300)
+test_imported, test_imported_long = fuzzed(check_imported_archives, imported, 5, 200)

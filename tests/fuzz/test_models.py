@@ -191,13 +191,13 @@ kwargs = st.one_of(
         }
     ),
 )
-test_scans, test_scans_long = fuzzed(check_scans_of_model_files, spoilt(), 100, 2000)
+test_scans, test_scans_long = fuzzed(check_scans_of_model_files, spoilt(), 60, 2000)
 test_models, test_models_long = fuzzed(
     check_models_of_campaigns,
     st.one_of(
         st.tuples(spoilt(), st.sampled_from(NAMES), st.sampled_from(FAMILIES), kwargs),
         st.tuples(st.just(b"x"), st.just("a.x"), st.just("ase"), kwargs),
     ),
-    40,
+    15,
     800,
 )
