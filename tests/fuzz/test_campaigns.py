@@ -47,8 +47,8 @@ def check_files_of_twins(text: bytes) -> str:
     return _asked(read_twins, text)
 
 
-test_campaigns, test_campaigns_long = fuzzed(check_campaign_files, grown.campaign_files, 200, 4000)
-test_texts, test_texts_long = fuzzed(check_texts_of_campaign_files, grown.texts_of(grown.campaigns()), 100, 2000)
+test_campaigns, test_campaigns_long = fuzzed(check_campaign_files, grown.campaign_files, 120, 4000)
+test_texts, test_texts_long = fuzzed(check_texts_of_campaign_files, grown.texts_of(grown.campaigns()), 60, 2000)
 test_twins, test_twins_long = fuzzed(
-    check_files_of_twins, st.one_of(grown.twin_texts, grown.texts_of(grown.twin_files())), 100, 2000
+    check_files_of_twins, st.one_of(grown.twin_texts, grown.texts_of(grown.twin_files())), 60, 2000
 )

@@ -161,6 +161,6 @@ def check_query_commands(case: tuple[tuple[str, Request], str | None]) -> str:
 asked = st.sampled_from(sorted(SUBJECTS)).flatmap(requests)
 rows = st.lists(st.dictionaries(st.one_of(st.sampled_from(sorted(FRAMES)), texts), values, max_size=6), max_size=4)
 campaigns = st.one_of(st.none(), st.just("quickstart"), texts)
-test_strings, test_strings_long = fuzzed(check_query_strings, st.tuples(asked, rows), 200, 4000)
+test_strings, test_strings_long = fuzzed(check_query_strings, st.tuples(asked, rows), 120, 4000)
 test_campaign, test_campaign_long = fuzzed(check_queries_of_a_campaign, asked, 15, 500)
 test_commands, test_commands_long = fuzzed(check_query_commands, st.tuples(asked, campaigns), 8, 300)

@@ -205,9 +205,9 @@ forms = st.sampled_from(
 )
 timesteps = st.sampled_from([None, None, 10.0, 1e-300, 1e300])
 test_structures, test_structures_long = fuzzed(
-    check_structure_files, st.tuples(spoilt(), st.sampled_from([-1, -1, 0, 1, 7, -99, 10**30])), 150, 2500
+    check_structure_files, st.tuples(spoilt(), st.sampled_from([-1, -1, 0, 1, 7, -99, 10**30])), 100, 2500
 )
 test_trajectories, test_trajectories_long = fuzzed(
-    check_trajectory_files, st.tuples(spoilt(), indices, elements, forms, timesteps), 150, 2500
+    check_trajectory_files, st.tuples(spoilt(), indices, elements, forms, timesteps), 100, 2500
 )
 test_bulk, test_bulk_long = fuzzed(check_files_of_bulk_liquids, st.tuples(spoilt(), st.integers(0, 3)), 60, 1000)

@@ -97,7 +97,7 @@ def check_dry_runs(case: tuple[str, bytes]) -> str:
 
 
 test_campaigns, test_campaigns_long = fuzzed(
-    check_submission_of_campaigns, st.one_of(grown.campaigns().map(grown.written), grown.campaign_files), 15, 400
+    check_submission_of_campaigns, st.one_of(grown.campaigns().map(grown.written), grown.campaign_files), 10, 400
 )
 test_twins, test_twins_long = fuzzed(
     check_submission_of_twins, st.one_of(grown.twin_files().map(grown.written), grown.twin_texts), 10, 200
