@@ -10,13 +10,18 @@ from typing import Any
 
 from aiida import orm
 
-from .contents import ArchiveError, Contents, check_archive, contents, database_of
+from .contents import ArchiveError, Contents, check_archive, check_tables, contents, database_of
 from .thin import leave_files_out
 from .write import as_any_file, quiet
 
 CHAINS = ("falsemetal.sample", "falsemetal.label")
 JOBS = ("quantumespresso.pw",)
 """Whose retrieved files are left out: what matters of them is in the labels, the bands and the parsed output."""
+
+_FOREIGN = (
+    "SELECT count(*) FROM db_dbnode WHERE json_extract(extras, '$.falsemetal_campaign') IS NOT NULL "
+    "OR process_type IN ('aiida.workflows:falsemetal.pair', 'aiida.workflows:falsemetal.screen')"
+)
 
 
 def write_labels(group: str, path: Path) -> Contents:
@@ -53,31 +58,57 @@ def read_labels(path: Path, group: str) -> int:
     :param group: label of the group that its sampling runs and labels become members of.
 
     :return: how many nodes were new.
-    :raises ArchiveError: if the file is no archive that can be read.
+    :raises ArchiveError: if the file is no archive that can be read, or not one of labels; nothing was imported then.
     """
     from aiida.tools.archive import import_archive
-    from aiida.tools.archive.exceptions import ArchiveImportError
 
     check_archive(path)
+    uuids = _chains(path)
     before = orm.QueryBuilder().append(orm.Node).count()
-    with quiet():
-        try:
-            import_archive(path, create_group=False)
-        except ArchiveImportError as error:
-            raise ArchiveError(f"{path}: cannot be imported ({str(error).splitlines()[0]}).") from error
-    _adopt(path, group)
+    try:
+        with quiet():
+            import_archive(path, create_group=False)  # in one transaction
+    except Exception as error:  # AiiDA trusts what is in an archive, and raises whatever that leads to
+        first = (str(error).splitlines() or [""])[0][:200]
+        raise ArchiveError(
+            f"{path}: cannot be imported ({type(error).__name__}: {first}), and nothing was; copy the file again, or "
+            "ask who made it for a new one."
+        ) from error
+    _adopt(uuids, group)
     return int(orm.QueryBuilder().append(orm.Node).count() - before)
 
 
-def _adopt(path: Path, group: str) -> None:
-    """Put the archive's chains into the group."""
+def _chains(path: Path) -> list[str]:
+    """UUIDs of an archive's sampling runs and labels; what else it holds must belong to these.
+
+    :raises ArchiveError: if its database is damaged, acts by itself, or holds no labels, or the pairs of a campaign,
+        which would count as results of the campaign of that name here.
+    """
+    marks = ", ".join("?" for _ in CHAINS)
     with database_of(path) as database, closing(sqlite3.connect(database)) as connection:
-        marks = ", ".join("?" for _ in CHAINS)
-        query = f"SELECT uuid FROM db_dbnode WHERE process_type IN ({marks})"
-        uuids = [row[0] for row in connection.execute(query, [f"aiida.workflows:{name}" for name in CHAINS])]
-    nodes = [orm.load_node(uuid) for uuid in uuids]
-    if nodes:
-        orm.Group.collection.get_or_create(label=group)[0].add_nodes(nodes)
+        try:
+            fault = check_tables(dict(connection.execute("SELECT name, type FROM sqlite_master").fetchall()))
+            if fault is None and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                fault = "its database is damaged"
+            if fault is None and connection.execute(_FOREIGN).fetchone()[0]:
+                fault = "it holds results of a campaign, which `falsemetal open` reads, and not labels alone"
+            query = f"SELECT uuid, node_type FROM db_dbnode WHERE process_type IN ({marks})"
+            found = connection.execute(query, [f"aiida.workflows:{name}" for name in CHAINS]).fetchall()
+            if fault is None and {kind for _, kind in found} - {orm.WorkChainNode.class_node_type}:
+                fault = "a sampling run or a label in it is no workchain"
+        except sqlite3.Error as error:
+            raise ArchiveError(f"{path}: its database cannot be read ({error}); copy the file again.") from error
+    if fault is None and not found:
+        fault = "it holds no sampling runs and no labels"
+    if fault is not None:
+        raise ArchiveError(f"{path}: {fault}; nothing was imported. Name a file of `falsemetal twins --export`.")
+    return [str(uuid) for uuid, _ in found]
+
+
+def _adopt(uuids: list[str], group: str) -> None:
+    """Put chains into the group."""
+    nodes = [orm.load_node(uuid=uuid) for uuid in uuids]
+    orm.Group.collection.get_or_create(label=group)[0].add_nodes(nodes)
 
 
 def _entities(group: str) -> list[Any]:

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+LONGEST = 1000
+"""Characters of a problem or a remedy; a value that someone has written may have millions."""
 Location = Sequence[int | str]
 """Keys and list indices that lead to a field, outermost first."""
 
@@ -27,11 +29,17 @@ class CampaignError(ValueError):
         super().__init__(file, field, problem, remedy)
         self.file = file
         self.field = field
-        self.problem = _one_line(problem).rstrip(".;")
-        self.remedy = _one_line(remedy).rstrip(".;")
+        self.problem = _short(_one_line(problem).rstrip(".;"))
+        self.remedy = _short(_one_line(remedy).rstrip(".;"))
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.field}: {self.problem}; {self.remedy}."
+        return printable(f"{self.file}: {self.field}: {self.problem}; {self.remedy}.")
+
+
+def printable(text: str) -> str:
+    """``text`` with its control characters, which would command the terminal that a message is read at, and its lone
+    surrogates, which cannot be printed at all, written as in a Python string."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def fault(location: Location, problem: str, remedy: str, value: Any = None) -> ValidationError:
@@ -133,6 +141,10 @@ def _words(kind: str, context: dict[str, Any], value: Any, message: str) -> tupl
 def _key(part: int | str) -> str:
     text = str(part)
     return text if text.isprintable() and 0 < len(text) <= 80 else shown(text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def _one_line(text: str) -> str:

@@ -20,6 +20,7 @@ from ase.data import chemical_symbols
 
 from ..mlips.families.mace import LONG_RANGED_CLASSES, boundary_of
 from ..mlips.family import ModelError, ModelFacts
+from .errors import printable
 
 _DTYPES = {
     "DoubleStorage": "float64",
@@ -47,9 +48,10 @@ def check_archive(path: Path) -> None:
             damaged = archive.testzip()
             names = archive.namelist()
     except Exception as error:  # zipfile and zlib raise many kinds for a broken file
-        raise ModelError(f"{path.name} is truncated or damaged ({type(error).__name__}: {error}); {remedy}.") from error
+        said = printable(f"{type(error).__name__}: {error}")  # what it quotes may be of the file
+        raise ModelError(f"{path.name} is truncated or damaged ({said}); {remedy}.") from error
     if damaged is not None:
-        raise ModelError(f"{path.name} is damaged (checksum of {damaged}); {remedy}.")
+        raise ModelError(f"{path.name} is damaged (checksum of {printable(damaged)}); {remedy}.")
     if not any(name.endswith("/data.pkl") for name in names):
         raise ModelError(f"{path.name} is a zip archive that torch.save did not write; give the model's own file.")
 
@@ -64,7 +66,7 @@ def peek_mace(path: Path) -> ModelFacts | None:
         model, numbers = _open(path)
     except Exception:  # a pickle of a kind we cannot follow; that is no fault of the file
         return None
-    kind = type(model).__name__
+    kind = printable(type(model).__name__)
     if not isinstance(model, _StandIn):
         raise ModelError(f"{path.name} holds a {kind}, not a MACE model; save the whole model, not its weights.")
     if "_modules" not in model.content:

@@ -31,6 +31,9 @@ _SCALARS = {
     "float": re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$"),
 }
 
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""The null character, which PostgreSQL refuses in a text, and halves of surrogate pairs, which are no text."""
+
 
 class _Loader(yaml.SafeLoader):
     """Only its composer is used; scalars resolve by ``_SCALARS``."""
@@ -157,10 +160,13 @@ class _Walker(_Budget):
 
     def check(self, value: Any, location: Location) -> None:
         self.spend(location)
-        if type(value) is dict:
+        if type(value) is str:
+            self._text(value, location)
+        elif type(value) is dict:
             for key, item in value.items():
                 if type(key) is not str:
                     raise self.error(location, f"the key {shown(key)} is not a text", "put the key in quotes")
+                self._text(key, location)
                 self.check(item, (*location, key))
         elif type(value) is list:
             for index, item in enumerate(value):
@@ -173,3 +179,10 @@ class _Walker(_Budget):
             raise self.error(
                 location, f"a {type(value).__name__} is not allowed", "write a text, number, list or mapping"
             )
+
+    def _text(self, text: str, location: Location) -> None:
+        """Refuse what a database cannot hold: it would say so when some of a campaign's nodes are stored already."""
+        found = _UNSTORABLE.search(text)
+        if found is not None:
+            problem = f"{shown(text)} holds the character U+{ord(found.group()):04X}"
+            raise self.error(location, problem, "remove it, for no database can store it")

@@ -62,7 +62,7 @@ def _print_table(rows: list[dict[str, Any]], names: list[str]) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(_cell(name), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
     wide_console().print(table)
@@ -79,11 +79,13 @@ def wide_console() -> Any:
 def _cell(value: Any) -> str:
     from rich.markup import escape
 
+    from ..campaign.errors import printable
+
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return escape(str(value))
+    return escape("\n".join(map(printable, str(value).split("\n"))))
 
 
 def results_folder(campaign: str) -> Path:

@@ -62,8 +62,9 @@ def read_campaign(file: Path) -> tuple[Any, list[tuple[Any, Any]]]:
 def _check_overrides(campaign: Any, file: Path) -> None:
     """Refuse overrides that the gap protocol does not have, or of another type than its own.
 
-    :raises click.ClickException: naming the field.
+    :raises CampaignError: naming the field.
     """
+    from ..campaign.errors import shown
     from ..workflows.protocols import load_protocol, override
 
     given = campaign.gap.overrides
@@ -71,7 +72,8 @@ def _check_overrides(campaign: Any, file: Path) -> None:
         known = load_protocol("gap", campaign.gap.protocol)
         override("gap", known, given)
     except ValueError as error:
-        raise click.ClickException(f"{file}: gap.overrides: {error}") from error
+        problem, _, remedy = str(error).partition("; ")
+        raise CampaignError(str(file), "gap.overrides", problem, remedy) from error
     known = {key: NULL_MEANS.get(key, value) if value is None else value for key, value in known.items()}
     for key, value in given.items():
         if value is None and key in NULL_MEANS:
@@ -87,7 +89,8 @@ def _check_overrides(campaign: Any, file: Path) -> None:
             wanted = f"a {type(known[key]).__name__}"
             if number:
                 wanted = "a number that is not negative" if zero else "a positive number"
-            raise click.ClickException(f"{file}: gap.overrides.{key}: {value!r} does not fit; give {wanted}.")
+            field = f"gap.overrides.{key}"
+            raise CampaignError(str(file), field, f"{shown(value)} does not fit", f"give {wanted}")
 
 
 def check_dft(campaign: Any, file: Path) -> None:
@@ -111,7 +114,9 @@ def check_dft(campaign: Any, file: Path) -> None:
         except DftError as error:
             own = error.field in type(campaign.gap).model_fields and error.field not in campaign.gap.overrides
             field = error.field if own else f"overrides.{error.field}"
-            raise click.ClickException(f"{file}: gap.{field}: {error.message}.") from error
+            problem, _, remedy = error.message.partition("; ")
+            said = CampaignError(str(file), f"gap.{field}", problem, remedy or "correct it")
+            raise click.ClickException(str(said)) from error
     for note in sorted(note for note in notes if note is not None):
         click.echo(note, err=True)
 

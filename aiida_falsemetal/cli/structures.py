@@ -47,31 +47,35 @@ def load_structure(identifier: str) -> Any:
     return node
 
 
+def store_structure(structure: Any, label: str = "") -> tuple[Any, bool]:
+    """As :func:`structure_node`, stored, and whether the node is new."""
+    node = structure_node(structure, label)
+    new = not node.is_stored
+    return node.store() if new else node, new
+
+
 def structure_node(structure: Any, label: str = "") -> Any:
     """The StructureData of a resolved structure: the one that was named, one with the same content, or a new one.
 
+    A new one is not stored.
+
     :param structure: a ``campaign.structures.ResolvedStructure``.
     """
-    return store_structure(structure, label)[0]
-
-
-def store_structure(structure: Any, label: str = "") -> tuple[Any, bool]:
-    """As :func:`structure_node`, and whether the node is new."""
     from aiida import orm
 
     from ..campaign.expand import canonical
 
     if structure.node is not None:
-        return load_structure(structure.node), False
+        return load_structure(structure.node)
     digest = hashlib.sha256(canonical(structure.content).encode("ascii")).hexdigest()
     query = orm.QueryBuilder().append(orm.StructureData, filters={f"extras.{CONTENT}": digest}, tag="node")
     known = query.order_by({"node": "id"}).first(flat=True)
     if known is not None:
-        return known, False
+        return known
     node = orm.StructureData(ase=structure.atoms, label=label or Path(structure.origin["path"]).name)
     # Before it is stored, so that no structure is ever without.
     node.base.extras.set_many({CONTENT: digest, ORIGIN: structure.origin})
-    return node.store(), True
+    return node
 
 
 def read_structure(file: Path, index: int = -1) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,24 +90,38 @@ def submit_screen(campaign: Any, missing: list[tuple[Any, Any]], machine: Machin
 
 
 def screen_builder(campaign: Any, missing: list[tuple[Any, Any]], machine: Machine | None = None) -> Any:
-    """Builder of a ScreenWorkChain.
+    """Builder of a ScreenWorkChain. Nothing is stored: whatever can be refused is refused before the first node.
 
     :param machine: where the jobs run, see :func:`pair_builder`.
-    :raises click.ClickException: if a code or the pseudopotentials are not set up.
+    :raises click.ClickException: if a code or the pseudopotentials are not set up, or the inputs of a pair do not fit.
     """
     from aiida.plugins import WorkflowFactory
 
-    machine = machine or find_machine()
+    machine, made = machine or find_machine(), Made()
     builders = {
-        f"{number:04d}": pair_builder(campaign, pair, model, machine)
+        f"{number:04d}": pair_builder(campaign, pair, model, machine, made)
         for number, (pair, model) in enumerate(missing, start=1)
     }
     from ..workflows.pair import pairs_at_once
     from ..workflows.screen import MAX_PAIRS
 
-    return WorkflowFactory("falsemetal.screen").get_builder_from_protocol(
+    screen = WorkflowFactory("falsemetal.screen")
+    return screen.get_builder_from_protocol(
         campaign.model_dump(mode="json"), builders, min(MAX_PAIRS, pairs_at_once(worker_room()))
     )
+
+
+class Made:
+    """Nodes that several pairs share and that are not stored yet: made once, so that each is stored once."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple[str, str], Any] = {}
+
+    def once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
+        """The node called ``name``, made where it is wanted for the first time."""
+        if (kind, name) not in self._nodes:
+            self._nodes[kind, name] = make()
+        return self._nodes[kind, name]
 
 
 def worker_room() -> int:
@@ -117,24 +131,41 @@ def worker_room() -> int:
     return int(get_config_option("daemon.worker_process_slots"))
 
 
-def pair_builder(campaign: Any, pair: Any, model: Any, machine: Machine | None = None) -> Any:
-    """Builder of one PairWorkChain.
+def pair_builder(campaign: Any, pair: Any, model: Any, machine: Machine | None = None, made: Made | None = None) -> Any:
+    """Builder of one PairWorkChain, its inputs checked as the process will check them; nothing is stored.
 
     :param pair: a ``campaign.expand.Pair``, or a ``TrajectoryPair``, for which ``model`` is None.
     :param machine: where the jobs run, by default :func:`.machine.find_machine`'s. MD whose MLIP names a ``code`` in
         the campaign file runs where that is.
+    :param made: nodes that are shared with other pairs.
     :raises click.ClickException: if a code is not set up, or the settings do not fit.
     """
     machine = machine or find_machine()
     try:
-        if model is None:
-            return _trajectory_builder(campaign, pair, machine)
-        return _own_builder(campaign, pair, model, machine)
+        builder = (
+            _trajectory_builder(campaign, pair, machine)
+            if model is None
+            else _own_builder(campaign, pair, model, machine, made or Made())
+        )
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    refuse_inputs(builder, f"{pair.interface} x {pair.mlip} x seed {pair.seed}")
+    return builder
 
 
-def _own_builder(campaign: Any, pair: Any, model: Any, machine: Machine) -> Any:
+def refuse_inputs(builder: Any, what: str) -> None:
+    """Have a process check its inputs now. It would do so when it is made, inside of a workchain that runs already.
+
+    :param what: what they are of, for the message.
+    :raises click.ClickException: saying what does not fit.
+    """
+    ports = builder.process_class.spec().inputs
+    fault = ports.validate(ports.pre_process(dict(builder)))
+    if fault is not None:
+        raise click.ClickException(f"{what}: {' '.join(str(fault.message).split())} ({fault.port}).")
+
+
+def _own_builder(campaign: Any, pair: Any, model: Any, machine: Machine, made: Made) -> Any:
     """Builder of a pair that starts with its MD."""
     from aiida.plugins import WorkflowFactory
 
@@ -143,15 +174,21 @@ def _own_builder(campaign: Any, pair: Any, model: Any, machine: Machine) -> Any:
 
     md = {key: value for key, value in pair.md.items() if key not in MD_ONLY}
     md_code = load_code(_md_code(campaign, pair, machine))
+
+    def mlip() -> Any:
+        facts = model.facts.as_dict()
+        return MlipData.find_or_make(pair.path, pair.family, pair.kwargs, facts, pair.mlip, accepted=model.accepted)
+
+    def structure() -> Any:
+        return None if pair.structure is None else structure_node(pair.structure)
+
     return WorkflowFactory("falsemetal.pair").get_builder_from_protocol(
         md_code,
         load_code(machine.code("pw")),
-        MlipData.get_or_create(
-            pair.path, pair.family, pair.kwargs, model.facts.as_dict(), pair.mlip, accepted=model.accepted
-        ),
+        made.once("mlip", pair.mlip, mlip),
         pair.recipe,
         pair.parameters,
-        structure=None if pair.structure is None else structure_node(pair.structure),
+        structure=made.once("structure", pair.interface, structure),
         steps=md.pop("steps"),
         seed=pair.seed,
         protocol=pair.gap["protocol"],

@@ -76,7 +76,9 @@ def check_label(content: Any, file: Path) -> dict[str, Any]:
     try:
         settings = label_settings(content.label.model_dump(), elements)
     except DftError as error:
-        raise click.ClickException(f"{file}: label.{error.field}: {error.message}.") from error
+        problem, _, remedy = error.message.partition("; ")
+        said = CampaignError(str(file), f"label.{error.field}", problem, remedy or "correct it")
+        raise click.ClickException(str(said)) from error
     note = cutoff_note(settings)
     if note is not None:
         click.echo(note, err=True)

@@ -112,7 +112,7 @@ def submit_twins(
 def twins_builder(
     content: Any, samplers: dict[str, Any], settings: dict[str, Any], runs: list[Any], stop_after: str, retry: bool
 ) -> Any:
-    """Builder of a TwinWorkChain; arguments as of :func:`submit_twins`."""
+    """Builder of a TwinWorkChain; arguments as of :func:`submit_twins`. Nothing is stored."""
     from aiida import orm
     from aiida.plugins import WorkflowFactory
 
@@ -135,7 +135,7 @@ def twins_builder(
         for number, run in enumerate(runs)
     }
     builder.samplers = {
-        numbers[name]: MlipData.get_or_create(s.path, s.family, s.kwargs, s.facts, name, accepted=s.accepted)
+        numbers[name]: MlipData.find_or_make(s.path, s.family, s.kwargs, s.facts, name, accepted=s.accepted)
         for name, s in samplers.items()
     }
     builder.sampler_codes = {numbers[name]: load_code(s.code or MD_CODE) for name, s in samplers.items()}

@@ -43,8 +43,14 @@ def why(pk: int, form: str, svg: Path | None) -> None:
 
 def _paragraph(number: int, sentence: str) -> list[str]:
     """A sentence with its number, the lines after the first one below the first word."""
+    from ..campaign.errors import printable  # names in a story may be someone else's
+
     return wrap(
-        f"{number:2}. {sentence}", SENTENCE, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+        f"{number:2}. {printable(sentence)}",
+        SENTENCE,
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 

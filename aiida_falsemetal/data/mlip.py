@@ -63,7 +63,23 @@ class MlipData(orm.SinglefileData):
         label: str,
         accepted: str | None = None,
     ) -> MlipData:
-        """The stored node with the same file, settings and label, or a new stored one.
+        """As :meth:`find_or_make`, and stored."""
+        node = cls.find_or_make(path, family, kwargs, facts, label, accepted)
+        if not node.is_stored:
+            node.store()
+        return node
+
+    @classmethod
+    def find_or_make(
+        cls,
+        path: Path,
+        family: str,
+        kwargs: dict[str, Any],
+        facts: dict[str, Any],
+        label: str,
+        accepted: str | None = None,
+    ) -> MlipData:
+        """The stored node with the same file, settings and label, or a new one, which is not stored.
 
         A node that was made when the file was scanned by other rules is the same, and so is one of a safe file that was
         never scanned. Of a file that is not safe there is one node for each reason to accept it.
@@ -82,7 +98,6 @@ class MlipData(orm.SinglefileData):
             if fresh.accepted is None or node.accepted == fresh.accepted:
                 found: MlipData = node
                 return found
-        fresh.store()
         return fresh
 
     @property

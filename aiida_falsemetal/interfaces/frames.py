@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.io import iread, read
 from ase.io.formats import open_with_compression
 
-from .reading import file_format
+from .reading import file_format, opened, reason, refuse_name
 from .recipe import InterfaceError
 
 XDATCAR = "vasp-xdatcar"
@@ -34,6 +34,7 @@ def trajectory_format(path: Path, form: str | None, elements: tuple[str, ...]) -
         found = False
     if not found:
         raise InterfaceError("there is no such file; give the path of a trajectory.")
+    refuse_name(path)
     name = form or file_format(path)
     if elements and name not in LAMMPS:
         raise InterfaceError(f"elements are for LAMMPS dumps, and this is read as {name}; leave them out.")
@@ -61,19 +62,18 @@ def _all(path: Path, form: str, elements: tuple[str, ...]) -> Iterator[Atoms]:
     more: dict[str, Any] = {"specorder": list(elements)} if elements else {}
     number = 0
     try:
-        frames = (
-            _xdatcar(path)
-            if form == XDATCAR
-            else iread(str(path), ":", format=form, do_not_split_by_at_sign=True, **more)
-        )
-        for atoms in frames:
-            yield atoms
-            number += 1
+        with opened(path, form) as source:
+            frames = (
+                _xdatcar(path)
+                if form == XDATCAR
+                else iread(source, ":", format=form, do_not_split_by_at_sign=True, **more)
+            )
+            for atoms in frames:
+                yield atoms
+                number += 1
     except Exception as error:  # ase raises many kinds
-        said = " ".join(str(error).replace(";", ",").split())[:200].rstrip(". ")
-        reason = type(error).__name__ + (f": {said}" if said else "")
         remedy = f"leave out what follows, with --index :{number}" if number > 1 else "give another file or --format"
-        raise InterfaceError(f"ase cannot read frame {number} as {form} ({reason}); {remedy}.") from error
+        raise InterfaceError(f"ase cannot read frame {number} as {form} ({reason(error)}); {remedy}.") from error
 
 
 def _xdatcar(path: Path) -> Iterator[Atoms]:
@@ -96,8 +96,12 @@ def _tells_elements(path: Path, form: str) -> bool:
     """Whether the columns of a LAMMPS dump say which elements the atoms are."""
     if form != "lammps-dump-text":
         return False
-    with open_with_compression(str(path), "r") as stream:
-        for line in islice(stream, 100):
-            if line.startswith("ITEM: ATOMS"):
-                return bool({"element", "mass"} & set(line.split()))
+    try:
+        with open_with_compression(str(path), "r") as stream:
+            for line in islice(stream, 100):
+                if line.startswith("ITEM: ATOMS"):
+                    return bool({"element", "mass"} & set(line.split()))
+    except Exception as error:  # damaged, or no text at all
+        said = f"{path.name} is not a LAMMPS dump that can be read ({reason(error)}); copy it again."
+        raise InterfaceError(said) from error
     return False

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -108,7 +109,9 @@ def read_slice(text: str) -> slice:
         numbers = [int(part) if part.strip() else None for part in parts]
     except ValueError:
         numbers = []
-    if len(numbers) not in (2, 3) or (len(numbers) == 3 and numbers[2] is not None and numbers[2] < 1):
+    step = numbers[2] if len(numbers) == 3 else None
+    counted = all(number is None or abs(number) <= sys.maxsize for number in numbers)
+    if len(numbers) not in (2, 3) or not counted or (step is not None and step < 1):
         raise InterfaceError(f"{text!r} is no slice of frames; write START:STOP or START:STOP:STEP, as in 500::10.")
     return slice(*numbers)
 

@@ -58,8 +58,13 @@ def unknown_column(name: str, known: Iterable[str]) -> str:
     columns = list(known)
     lower = {column.lower(): column for column in columns}
     close = difflib.get_close_matches(name.lower()[:100], lower, n=1, cutoff=0.5)
-    guess = f"did you mean {lower[close[0]]}? " if close else ""
-    return f"is no column; {guess}Columns: {', '.join(columns)}"
+    guess = f"did you mean {_named(lower[close[0]])}? " if close else ""
+    return f"is no column; {guess}Columns: {', '.join(map(_named, columns))}"
+
+
+def _named(column: str) -> str:
+    """A column in a message: a verdict's keys are columns too, and someone else's archive may have any."""
+    return column if column.isprintable() and len(column) <= 60 else shown(column)
 
 
 def listed(given: str | Sequence[str] | None, known: Iterable[str], what: str) -> list[str]:

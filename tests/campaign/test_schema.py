@@ -137,6 +137,9 @@ WRONG_TEXTS: list[tuple[str | bytes, str, list[str]]] = [
     ("name: " + "[" * 5000 + "]" * 5000, "top level", ["too deeply"]),
     (BILLION_LAUGHS, "e.", ["too often"]),
     ("seeds: [" + "9" * 5000 + "]", "seeds.0", ["5000 digits"]),
+    ('name: "a\\0"\n', "name", ["U+0000", "remove it"]),
+    ('mlips: {x: {kwargs: {a: ["\\ud800"]}}}\n', "mlips.x.kwargs.a.0", ["U+D800", "remove it"]),
+    ('gap: {overrides: {"\\udfff": 1}}\n', "gap.overrides", ["U+DFFF", "remove it"]),
     ("#" * 1_000_001, "top level", ["1000001 bytes", "at most"]),
 ]
 
@@ -161,6 +164,12 @@ def test_no_file(tmp_path: Path) -> None:
 def test_scalars_follow_yaml_1_2() -> None:
     read = parse_source("[1e4, 2, -1.5, no, on, true, ~, 1:30, 010, 2024-01-01, 1_000, '5', .5, 2.]", "f")
     assert read == [1e4, 2, -1.5, "no", "on", True, None, "1:30", "010", "2024-01-01", "1_000", "5", 0.5, 2.0]
+
+
+def test_an_error_quotes_only_the_start_of_what_is_long_and_commands_no_terminal() -> None:
+    said = str(CampaignError("f\x1b[2J.yaml", "md", "x" * 1_000_000 + "\ud800", "mend it"))
+    assert len(said) < 2000 and said.isprintable() and said.endswith("; mend it.")
+    assert said.startswith("f\\x1b[2J.yaml: md: xxx")
 
 
 def test_error_survives_pickling() -> None:

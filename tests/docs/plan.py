@@ -39,6 +39,8 @@ NOT_RUN: dict[str, str] = {
     "export FALSEMETAL_DATABASE=postgresql://falsemetal:PASSWORD@localhost/falsemetal": "needs a server; tests/engines",
     "falsemetal setup --profile servers --storage postgres --broker rabbitmq": "needs servers; tests/engines has them",
     "AIIDA_PROFILE=servers falsemetal screen mine.yaml --follow": "needs servers; tests/engines has them",
+    "pytest tests/fuzz": "part of the default tests",
+    "pytest tests/fuzz -m slow": "takes many minutes; a slow test itself",
     "python3 -m venv '~/mlip'": "on the cluster",
     "'~/mlip/bin/pip' install ase mace-torch==0.3.16": "on the cluster",
     "verdi -p falsemetal computer test cluster": "there is no cluster",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from ase.io import write
 
 from aiida_falsemetal.interfaces.adsorbed import AdsorbedParameters, AdsorbedRecipe
 from aiida_falsemetal.interfaces.film import FilmParameters, FilmRecipe
+from aiida_falsemetal.interfaces.reading import file_format, read_atoms
 from aiida_falsemetal.interfaces.recipe import InterfaceError
 from aiida_falsemetal.interfaces.trajectory import Request, Trajectory, read_slice, read_trajectory
 from tests.data import trajectories
@@ -258,3 +261,60 @@ def cut(folder: Path) -> Path:
     lines: list[Any] = path.read_text().splitlines()
     path.write_text("\n".join(lines[:-7]))
     return path
+
+
+def test_a_file_that_announces_endless_atoms_is_refused_at_once(tmp_path: Path) -> None:
+    path = save(trajectories.run().frames[:3], "extxyz", tmp_path)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([f"{10**18}\n", *lines[1:]]))
+    signal.alarm(60)  # without the check ase reads for years
+    try:
+        with pytest.raises(InterfaceError, match="ends before all the atoms that it announces"):
+            read_trajectory(Request(path, TIMESTEP))
+        with pytest.raises(InterfaceError, match="ends before all the atoms that it announces"):
+            read_atoms(path)
+    finally:
+        signal.alarm(0)
+
+
+@pytest.mark.parametrize("text", [f"{10**30}:", f":{10**30}", f"-{10**30}:", f"::{10**30}"])
+def test_slices_beyond_any_file(text: str) -> None:
+    with pytest.raises(InterfaceError, match="is no slice of frames"):
+        read_slice(text)
+
+
+def test_packed_files_that_are_damaged(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(save(trajectories.run().frames[:3], "extxyz", tmp_path).read_bytes(), mtime=0))
+    content[20:40] = bytes(20)
+    for name in ("a.xyz.gz", "a.cif.gz", "a.gz"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InterfaceError):
+            read_trajectory(Request(tmp_path / name, TIMESTEP))
+        with pytest.raises(InterfaceError):
+            read_atoms(tmp_path / name)
+        with pytest.raises(InterfaceError):
+            file_format(tmp_path / name)
+
+
+def test_a_dump_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.dump"
+    path.write_bytes(b"ITEM: TIMESTEP\n\xff\xfe\xfd")
+    with pytest.raises(InterfaceError, match="is not a LAMMPS dump that can be read"):
+        read_trajectory(Request(path, TIMESTEP, form="lammps-dump-text"))
+
+
+def test_a_name_that_cannot_be_stored(tmp_path: Path) -> None:
+    path = Path(f"{tmp_path}/\udcff.xyz")
+    path.write_bytes(save(trajectories.run().frames[:3], "extxyz", tmp_path).read_bytes())
+    with pytest.raises(InterfaceError, match="not UTF-8; rename it"):
+        read_trajectory(Request(path, TIMESTEP))
+    with pytest.raises(InterfaceError, match="not UTF-8; rename it"):
+        read_atoms(path)
+
+
+def test_what_is_quoted_from_a_file_commands_no_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "a.xsf"
+    path.write_text("\x1b[2JCRYSTAL\nPRIMVEC\n")
+    with pytest.raises(InterfaceError) as raised:
+        read_atoms(path)
+    assert str(raised.value).isprintable()

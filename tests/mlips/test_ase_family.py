@@ -142,6 +142,12 @@ def test_what_is_no_calculator_is_never_called(name: str) -> None:
             ask(NOWHERE, given(name, command="exit 1"))
 
 
+def test_a_program_is_no_module_with_a_calculator() -> None:
+    """Importing it ends this process, unless that is caught."""
+    with pytest.raises(ModelError, match=r"unittest\.__main__ is a program and no module"):
+        FAMILY.inspect(NOWHERE, given("unittest.__main__:X"))
+
+
 def test_constructors_that_fail_are_told_as_a_sentence() -> None:
     with pytest.raises(ModelError, match="cannot be made .RuntimeError: no.; see its own documentation"):
         FAMILY.calculator(NOWHERE, given(f"{__name__}:Picky", bad=1), Atoms("H"))

@@ -97,3 +97,11 @@ def test_whole_numbers_and_truths_stay_so_in_a_dataframe() -> None:
 def test_conditions_know_nothing_of_aiida(name: str) -> None:
     source = (Path(aiida_falsemetal.query.__file__).parent / f"{name}.py").read_text()
     assert not {module.split(".")[0] for _, module in imported(source, "aiida_falsemetal.query")} & AIIDA_PACKAGES
+
+
+def test_columns_of_someone_elses_archive_command_no_terminal() -> None:
+    """A verdict's keys are columns, whatever they are called."""
+    rows = [{"pk": 1, "a\x1b[2J": 1, "x" * 5000: 1}]
+    with pytest.raises(QueryError) as raised:
+        select(rows, column_kinds(rows, {"pk": "number"}), Request(columns="a\x1b[2"))
+    assert str(raised.value).isprintable() and len(str(raised.value)) < 300

@@ -95,8 +95,13 @@ class AseFamily(Family):
         :raises ImportError: if the module cannot be imported.
         """
         module, _, names = str(kwargs["calculator"]).partition(":")
-        with quietly():
-            place = importlib.import_module(module)
+        try:
+            with quietly():
+                place = importlib.import_module(module)
+        except SystemExit as error:  # a program, as every `__main__` is
+            raise ModelError(
+                f"{module} is a program and no module with a calculator; name the calculator's."
+            ) from error
         kind, _, method = names.partition(".")
         found = getattr(place, kind, None)
         if not (isinstance(found, type) and issubclass(found, BaseCalculator)):

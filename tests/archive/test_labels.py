@@ -1,0 +1,107 @@
+"""What `falsemetal twins --import` takes: an archive of labels, whole, and nothing else; refused, it leaves nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.common.links import LinkType
+from aiida.manage import get_manager
+from aiida.tools import delete_nodes
+
+from aiida_falsemetal.archive.contents import ArchiveError, database_of
+from aiida_falsemetal.archive.labels import read_labels, write_labels
+from aiida_falsemetal.cli.archive import DEMO
+from tests.data import nodes
+
+GROUP = "falsemetal-twins/mine"
+
+
+@pytest.fixture
+def labels(aiida_profile_clean: Any, tmp_path: Path) -> Iterator[Path]:
+    """An archive of a sampling run with one input; the profile has neither any more."""
+    run = orm.WorkChainNode(process_type="aiida.workflows:falsemetal.sample")
+    given = orm.ArrayData()
+    given.set_array("x", nodes.series([0, 1]).get_array("step"))
+    run.base.links.add_incoming(given.store(), LinkType.INPUT_WORK, "given")
+    run.store()
+    nodes.finish(run)
+    run.seal()
+    orm.Group(label=GROUP).store().add_nodes([run])
+    path = tmp_path / "labels.aiida"
+    write_labels(GROUP, path)
+    delete_nodes([run.pk, given.pk], dry_run=False)
+    get_manager().get_profile_storage().maintain(full=True)  # their files too
+    yield path
+
+
+def held() -> tuple[int, int]:
+    return orm.QueryBuilder().append(orm.Node).count(), len(members())
+
+
+def members() -> list[Any]:
+    return list(orm.load_group(GROUP).nodes)
+
+
+def edited(path: Path, *lines: str) -> Path:
+    """The archive after SQL statements on its database."""
+    other = path.with_name("edited.aiida")
+    with database_of(path) as database:
+        with closing(sqlite3.connect(database)) as connection:
+            for line in lines:
+                connection.execute(line)
+            connection.commit()
+        with zipfile.ZipFile(path) as source, zipfile.ZipFile(other, "w") as target:
+            for name in source.namelist():
+                target.writestr(name, database.read_bytes() if name == "db.sqlite3" else source.read(name))
+    return other
+
+
+def test_an_archive_of_labels(labels: Path) -> None:
+    assert held() == (0, 0)
+    assert read_labels(labels, GROUP) == 2 and held() == (2, 1)
+    assert read_labels(labels, GROUP) == 0 and held() == (2, 1)
+
+
+def test_a_missing_file_is_a_sentence_and_nothing_is_imported(labels: Path) -> None:
+    """Before, an exception of AiiDA's went through."""
+    other = labels.with_name("lost.aiida")
+    with zipfile.ZipFile(labels) as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            if not name.startswith("repo/") or name == "repo/":
+                target.writestr(name, source.read(name))
+    with pytest.raises(ArchiveError, match=r"cannot be imported \(FileNotFoundError: .*, and nothing was"):
+        read_labels(other, GROUP)
+    assert held() == (0, 0)
+
+
+def test_results_of_a_campaign_are_no_labels(labels: Path) -> None:
+    """A finished pair in it would be a result of whichever campaign it names."""
+    with pytest.raises(ArchiveError, match="it holds results of a campaign, which `falsemetal open` reads"):
+        read_labels(DEMO, GROUP)
+    line = 'UPDATE db_dbnode SET extras = \'{"falsemetal_campaign": "mine"}\''
+    with pytest.raises(ArchiveError, match="it holds results of a campaign"):
+        read_labels(edited(labels, line), GROUP)
+    assert held() == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("UPDATE db_dbnode SET process_type = 'x'", "it holds no sampling runs and no labels"),
+        ("UPDATE db_dbnode SET node_type = 'data.core.int.Int.' WHERE process_type IS NOT NULL", "is no workchain"),
+        ("CREATE TRIGGER t AFTER INSERT ON db_dbnode BEGIN DELETE FROM db_dbnode; END", "has a trigger"),
+        ("DROP TABLE db_dblog", "its database lacks db_dblog"),
+        ("UPDATE db_dbnode SET extras = '{'", "its database cannot be read"),
+    ],
+)
+def test_databases_that_are_refused(line: str, said: str, labels: Path) -> None:
+    with pytest.raises(ArchiveError, match=said):
+        read_labels(edited(labels, line), GROUP)
+    assert held() == (0, 0)
