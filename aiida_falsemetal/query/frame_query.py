@@ -136,6 +136,6 @@ def _pushed(condition: Condition | None, keys: tuple[str, ...], prefix: str = "a
 
 def _row(pair: Row, values: Row, gap_pk: int, result_pk: int | None) -> Row:
     row = {name: pair[name] for name in EXTRAS}
-    row.update((key, values.get(key)) for key in RESULT_KEYS)
+    row.update(zip(RESULT_KEYS, map(values.get, RESULT_KEYS), strict=True))
     row.update(pw_pk=None, gap_pk=gap_pk, result_pk=result_pk, pair_pk=pair["pair_pk"])
     return row
