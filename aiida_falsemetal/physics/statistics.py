@@ -149,9 +149,9 @@ def sd_with_interval(x: NDArray[np.float64], confidence: float = 0.95) -> Spread
     freedom = max(n_eff - 1.0, 1.0)
     tail = (1.0 - confidence) / 2.0
     value = scale * float(np.sqrt(variance))
-    low, high = (
-        value * float(np.sqrt(freedom / (2.0 * special.gammaincinv(0.5 * freedom, q)))) for q in (1.0 - tail, tail)
-    )
+    # Quantiles of chi^2. As scipy.stats has them, whose import takes longer than most commands that need none.
+    chi2 = (2.0 * float(special.gammaincinv(0.5 * freedom, q)) for q in (1.0 - tail, tail))
+    low, high = (value * float(np.sqrt(freedom / at)) for at in chi2)
     return Spread(value, low, high, float(n_eff), correlation)
 
 

@@ -33,8 +33,8 @@ COLUMNS = (
 )
 FRAME_KEYS = tuple(column.name for column in COLUMNS if column.name not in ("gap_low", "gap_high"))
 MARKS = 2000
-"""Marks up to which each is a shape of its own. More are one picture within the axes: a paper with thousands of shapes
-takes seconds to show, and drawing them takes longer than everything else of a large report."""
+"""Marks up to which each is a shape of its own. More are a picture within the axes: shapes make the file ten times as
+large and slow to show, and take longer to draw."""
 LANE = 0.07
 """Height of the failed frames' marks over the lower edge, as a share of the axes."""
 

@@ -97,7 +97,7 @@ def part_of(name: str, meaning: str, rows: Iterable[dict[str, Any]], keys: Seque
 
 
 def json_text(numbers: Numbers) -> str:
-    """The JSON file: strict, with null for what is not known. Without indentation: a series has thousands of numbers."""
+    """The JSON file: strict, null for what is not known. Without indentation: a series has thousands of numbers."""
     return texts(numbers)[1]
 
 
