@@ -7,7 +7,7 @@ then expects thousands at every node, and would rather read all links of the pro
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from aiida.manage import get_manager
@@ -33,11 +33,13 @@ def from_few(pks: Sequence[int]) -> Iterator[None]:
     With more than ``FEW``, and on SQLite, which goes by the indexes anyway, nothing is changed. What is changed ends
     with the transaction: the server and its tables stay as they are.
     """
+    if not 0 < len(pks) <= FEW or not on_postgresql():
+        yield
+        return
     storage = get_manager().get_profile_storage()
-    few = 0 < len(pks) <= FEW and on_postgresql()
-    with storage.transaction() if few else nullcontext() as session:
-        for name, value in AS_WRITTEN.items() if few else ():
-            session.execute(text(f"SET LOCAL {name} = {value}"))
+    with storage.transaction():
+        for name, value in AS_WRITTEN.items():
+            storage.get_session().execute(text(f"SET LOCAL {name} = {value}"))
         yield
 
 

@@ -117,7 +117,7 @@ def draw_gaps(numbers: Numbers, look: dict[Any, Look]) -> Figure:
     if len(failed):
         at = np.abs(np.array(failed.values["expected_drop"], dtype=float))
         lane = axes.get_xaxis_transform()
-        crosses = {"color": BAD, "mew": 1.0, "ls": "", "transform": lane, "label": "failed, no gap"}
+        crosses: dict[str, Any] = {"color": BAD, "mew": 1.0, "ls": "", "transform": lane, "label": "failed, no gap"}
         axes.plot(at, np.full(len(at), LANE), "x", rasterized=picture, **crosses)
     _draw_law(axes, numbers)
     drops = [abs(x) for part in (frames, failed) for x in part.values.get("expected_drop", [])]
