@@ -187,7 +187,7 @@ def write_report(
     :raises click.ClickException: if the profile has no such campaign.
     """
     from ..query.rows import pair_series
-    from ..report import build_report
+    from ..report.build import build_report
 
     refuse_unknown(campaign, pairs)
     series = pair_series([pair["pair_pk"] for pair in pairs])

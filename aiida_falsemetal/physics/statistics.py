@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 STARTS = 60
 """Starts tried by :func:`detect_equilibration`, in an even and in a geometric grid of this size each."""
@@ -149,7 +149,9 @@ def sd_with_interval(x: NDArray[np.float64], confidence: float = 0.95) -> Spread
     freedom = max(n_eff - 1.0, 1.0)
     tail = (1.0 - confidence) / 2.0
     value = scale * float(np.sqrt(variance))
-    low, high = (value * float(np.sqrt(freedom / stats.chi2.ppf(q, freedom))) for q in (1.0 - tail, tail))
+    # Quantiles of chi^2. As scipy.stats has them, whose import takes longer than most commands that need none.
+    chi2 = (2.0 * float(special.gammaincinv(0.5 * freedom, q)) for q in (1.0 - tail, tail))
+    low, high = (value * float(np.sqrt(freedom / at)) for at in chi2)
     return Spread(value, low, high, float(n_eff), correlation)
 
 
@@ -184,7 +186,7 @@ def wilson_interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, fl
     """
     if n < 1 or not 0 <= k <= n:
         raise ValueError(f"{k} of {n} is not a fraction.")
-    z = float(stats.norm.ppf((1.0 + confidence) / 2.0))
+    z = float(special.ndtri((1.0 + confidence) / 2.0))
     centre = (k + z**2 / 2.0) / (n + z**2)
     half = z / (n + z**2) * float(np.sqrt(k * (n - k) / n + z**2 / 4.0))
     # Rounding would otherwise leave 1e-17 where the formula gives exactly 0 or 1.
@@ -219,7 +221,7 @@ def fit_line(x: NDArray[np.float64], y: NDArray[np.float64], confidence: float =
     slope, intercept = weights @ ordinate
     residuals = ordinate - intercept - slope * abscissa
     error = np.sqrt(weights**2 @ (residuals / (1.0 - leverage)) ** 2)
-    reach = stats.t.ppf((1.0 + confidence) / 2.0, n - 2) * error
+    reach = special.stdtrit(n - 2, (1.0 + confidence) / 2.0) * error
     return LineFit(
         slope=float(slope),
         intercept=float(intercept),

@@ -13,6 +13,7 @@ from aiida import orm
 from aiida.common.escaping import escape_for_sql_like
 
 from ..names import EXTRAS
+from .plans import among
 
 PAIR, GAP, SCREEN = (f"aiida.workflows:falsemetal.{name}" for name in ("pair", "gap", "screen"))
 BASE = "aiida.workflows:quantumespresso.pw.base"
@@ -37,13 +38,13 @@ def pair_query(campaign: str | None, project: list[str] | None = None) -> orm.Qu
     return query
 
 
-def chosen(pks: list[int], project: list[str] | None = None) -> orm.QueryBuilder:
-    """A query that starts at these pairs, tagged ``pair``.
+def chosen(pks: list[int], project: list[str] | None = None, tag: str = "pair") -> orm.QueryBuilder:
+    """A query that starts at these workchains, pairs unless ``tag`` says something else.
 
     :param pks: at least one.
     """
     query = orm.QueryBuilder()
-    query.append(orm.WorkChainNode, filters={"id": {"in": pks}}, tag="pair", project=project)
+    query.append(orm.WorkChainNode, filters=among(pks), tag=tag, project=project)
     return query
 
 
@@ -73,9 +74,15 @@ def named(label: str) -> dict[str, Any]:
     return {"label": {"like": escape_for_sql_like(label)}}
 
 
-def labels_of(campaign: str | None) -> list[dict[str, Any]]:
-    """Of every pair its labels, ``pair_pk`` and ``exit_code``: enough for :func:`latest_pairs`."""
-    query = pair_query(campaign, ["id", "attributes.exit_status", *(f"extras.falsemetal_{key}" for key in EXTRAS)])
+def labels_of(campaign: str | None, filters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Of every pair its labels, ``pair_pk`` and ``exit_code``: enough for :func:`latest_pairs`.
+
+    :param filters: on the labels alone. Pairs of which one is the newer run of the other have the same ones.
+    """
+    query = orm.QueryBuilder()
+    wanted = {"and": [pair_filters(campaign), filters]} if filters else pair_filters(campaign)
+    project = ["id", "attributes.exit_status", *(f"extras.falsemetal_{key}" for key in EXTRAS)]
+    query.append(orm.WorkChainNode, filters=wanted, tag="pair", project=project)
     query.order_by([{"pair": "id"}])
     return [
         {**dict(zip(EXTRAS, labels, strict=True)), "pair_pk": pk, "exit_code": status}

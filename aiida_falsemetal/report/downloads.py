@@ -17,7 +17,6 @@ from markupsafe import Markup
 
 from .methods import Methods, methods
 from .publication import FOLDER, Published
-from .publication.numbers import json_text
 
 DRAWINGS = 2_000_000
 """Characters of the page for SVG and PDF: some thirty figures. The first figures of the page have them."""
@@ -90,7 +89,7 @@ class Downloads:
 
     def _number_links(self, figure: Published) -> tuple[list[Markup], bool]:
         """Links to CSV and JSON, and whether they lead out of the page."""
-        packed = base64.b64encode(gzip.compress(json_text(figure.numbers).encode(), mtime=0)).decode()
+        packed = base64.b64encode(gzip.compress(figure.json, mtime=0)).decode()
         if len(packed) > self._numbers_left:
             if not self._folder:
                 return [Markup("numbers too large for this page, written with --figures auto")], False

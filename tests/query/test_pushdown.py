@@ -12,7 +12,7 @@ from aiida.manage.configuration import Profile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aiida_falsemetal.query import frame_query
+from aiida_falsemetal.query import plans
 from aiida_falsemetal.query.columns import column_kinds
 from aiida_falsemetal.query.frame_query import RECORD_KEYS
 from aiida_falsemetal.query.pushdown import MOST, columns_of, filters_of, may_hold
@@ -118,10 +118,10 @@ def odd(aiida_profile: Profile) -> str:
     return graph.campaign
 
 
-@pytest.mark.parametrize("few", [frame_query.FEW, 0])
+@pytest.mark.parametrize("few", [plans.FEW, 0])
 def test_the_database_finds_what_python_finds(odd: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also of more pairs than are asked for their frames first."""
-    monkeypatch.setattr(frame_query, "FEW", few)
+    """Also of so many pairs that PostgreSQL chooses how."""
+    monkeypatch.setattr(plans, "FEW", few)
     every = frame_rows(odd)
     assert len(every) == 30 and len({row["result_pk"] for row in every}) == 25
 

@@ -24,7 +24,7 @@ from aiida_falsemetal.calculations.evidence import (
 from aiida_falsemetal.physics import missing_energy
 from aiida_falsemetal.physics.constants import EPS0
 from aiida_falsemetal.physics.verdict import metallized_fraction
-from aiida_falsemetal.report import build_report
+from aiida_falsemetal.report.build import build_report
 
 NOT_CONVERGED = "The electronic minimization cycle did not reach self-consistency."
 SETTINGS = {

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from aiida_falsemetal.report import build_report, downloads
+from aiida_falsemetal.report import downloads
+from aiida_falsemetal.report.build import build_report
 from aiida_falsemetal.report.data import plain
 from aiida_falsemetal.report.downloads import Downloads
 from aiida_falsemetal.report.methods.citations import parse

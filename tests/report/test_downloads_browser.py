@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from aiida_falsemetal.report import build_report
+from aiida_falsemetal.report.build import build_report
 
 from .conftest import Campaign
 from .test_browser import browser, run  # noqa: F401  (a fixture)

@@ -17,7 +17,7 @@ import pytest
 from aiida_falsemetal.physics import missing_energy
 from aiida_falsemetal.physics.gaplaw import BREAKDOWN
 from aiida_falsemetal.report.data import plain
-from aiida_falsemetal.report.publication import MOST, Choice, Published, collect, publish
+from aiida_falsemetal.report.publication import MOST, Choice, Published, collect, gaps, publish
 from aiida_falsemetal.report.publication.numbers import LONGEST, Column, Numbers, Part, csv_text, json_text, stems
 from aiida_falsemetal.report.publication.style import COLOURS, MARKERS, WIDTH
 
@@ -194,6 +194,22 @@ def test_svg_is_xml_with_units_on_its_axes(kind: str) -> None:
     for label in AXES[kind]:
         assert any(label in text for text in shown), (label, shown)
     assert drawn()[kind].svg is not None
+
+
+def test_many_marks_are_pictures_and_all_else_is_as_before(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = campaign.rows[0]["interface"]
+    few = find(published(campaign, "auto"), "gaps", name)
+    monkeypatch.setattr(gaps, "MARKS", 5)
+    many = find(published(campaign, "auto"), "gaps", name)
+    assert few.svg is not None and many.svg is not None and few.pdf is not None and many.pdf is not None
+    assert (
+        few.svg.count(b"<image") == 0 < many.svg.count(b"<image") and many.svg.count(b"<image") <= 2
+    )  # frames, failed ones
+    assert b"/Subtype /Image" not in few.pdf and b"/Subtype /Image" in many.pdf
+    assert texts(few) == texts(many) and few.files.keys() == many.files.keys()
+    assert all(few.files[name] == many.files[name] for name in few.files if name.endswith((".csv", ".json")))
+    # Those of the legend are left.
+    assert many.svg.count(b"<use") < few.svg.count(b"<use")
 
 
 @pytest.mark.parametrize("kind", AXES)

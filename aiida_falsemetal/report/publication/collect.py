@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...names import FRAME_COLUMNS
@@ -14,7 +15,7 @@ from .dipoles import dipole_numbers, draw_dipoles
 from .energies import draw_energies, energy_numbers
 from .gaps import draw_gaps, gap_numbers
 from .layers import draw_layers, layer_numbers
-from .numbers import Numbers, csv_text, json_text, stems
+from .numbers import Numbers, stems, texts
 from .style import STYLE, Look, files, looks
 from .verdicts import draw_verdicts, verdict_numbers
 
@@ -43,10 +44,20 @@ class Published:
     svg: bytes | None = None
     pdf: bytes | None = None
 
+    @cached_property
+    def _texts(self) -> tuple[bytes, bytes]:
+        table, document = texts(self.numbers)
+        return table.encode(), document.encode()
+
+    @property
+    def json(self) -> bytes:
+        """The numbers, see :func:`.numbers.json_text`."""
+        return self._texts[1]
+
     @property
     def files(self) -> dict[str, bytes]:
         """Its files by name."""
-        found = {"csv": csv_text(self.numbers).encode(), "json": json_text(self.numbers).encode()}
+        found = {"csv": self._texts[0], "json": self._texts[1]}
         found |= {end: data for end, data in (("svg", self.svg), ("pdf", self.pdf)) if data is not None}
         return {f"{self.stem}.{end}": data for end, data in found.items()}
 

@@ -42,14 +42,14 @@ def energy_numbers(pair: Pair) -> Numbers | None:
     found = missing_energy.of_frames(pair.frames, volume)
     counted = used or closed
     mean = float(np.mean([frame["energy"] - frame["energy_mlip"] for frame in counted]))
-    removed, start = (mean, float(np.mean([_slab(frame, volume) for frame in counted])))
+    removed, start = (mean, float(np.mean(_slab(counted, volume))))
     if found.intercept is not None:
         removed, start = found.intercept, 0.0
     parts = [
         _frames("frame", "frames with an open gap: those of the fit", used, volume, removed),
         _frames("metallic frame", "not in the fit", closed, volume, removed),
     ]
-    far = 1.05 * max(1e-3, *(_slab(frame, volume) for frame in (*used, *closed)))
+    far = 1.05 * max(1e-3, *_slab([*used, *closed], volume))
     lines = {"slope 0": (0.0, 0.0), "slope 1": (-start, far - start)}
     if found.slope is not None:
         lines["fit"] = (0.0, found.slope * far)
@@ -78,13 +78,16 @@ def energy_numbers(pair: Pair) -> Numbers | None:
     )
 
 
-def _slab(frame: dict[str, Any], volume: float) -> float:
-    return float(missing_energy.slab_energy(np.array([frame["Mz"]], dtype=float), volume)[0])
+def _slab(frames: list[dict[str, Any]], volume: float) -> list[float]:
+    """Of each frame what its dipole costs, in eV."""
+    found: list[float] = missing_energy.slab_energy(np.array([f["Mz"] for f in frames], dtype=float), volume).tolist()
+    return found
 
 
 def _frames(name: str, meaning: str, frames: list[dict[str, Any]], volume: float, removed: float) -> Part:
     rows = [
-        {**f, "slab_energy": _slab(f, volume), "difference": f["energy"] - f["energy_mlip"] - removed} for f in frames
+        {**frame, "slab_energy": energy, "difference": frame["energy"] - frame["energy_mlip"] - removed}
+        for frame, energy in zip(frames, _slab(frames, volume), strict=True)
     ]
     return part_of(name, meaning, rows, [column.name for column in COLUMNS])
 

@@ -32,6 +32,9 @@ COLUMNS = (
     Column("pair_pk", "", "node of the PairWorkChain"),
 )
 FRAME_KEYS = tuple(column.name for column in COLUMNS if column.name not in ("gap_low", "gap_high"))
+MARKS = 2000
+"""Marks up to which each is a shape of its own. More are a picture within the axes: shapes make the file ten times as
+large and slow to show, and take longer to draw."""
 LANE = 0.07
 """Height of the failed frames' marks over the lower edge, as a share of the axes."""
 
@@ -106,14 +109,16 @@ def draw_gaps(numbers: Numbers, look: dict[Any, Look]) -> Figure:
     columns = 2 if max(len(str(name)) for name in mlips) > 12 else 3
     figure = new_figure(2.5 + 0.15 * -(-(len(mlips) + 5) // columns))
     axes = figure.add_subplot()
+    picture = len(frames) + len(failed) > MARKS
     for mlip in mlips:
-        _draw_frames(axes, frames, mlip, look[mlip])
+        _draw_frames(axes, frames, mlip, look[mlip], picture)
     if numbers.part("frame").values["metallic"].count(True):
         axes.plot([], [], "o", color=SOFT, label="filled: metallic")
     if len(failed):
         at = np.abs(np.array(failed.values["expected_drop"], dtype=float))
         lane = axes.get_xaxis_transform()
-        axes.plot(at, np.full(len(at), LANE), "x", color=BAD, mew=1.0, ls="", transform=lane, label="failed, no gap")
+        crosses: dict[str, Any] = {"color": BAD, "mew": 1.0, "ls": "", "transform": lane, "label": "failed, no gap"}
+        axes.plot(at, np.full(len(at), LANE), "x", rasterized=picture, **crosses)
     _draw_law(axes, numbers)
     drops = [abs(x) for part in (frames, failed) for x in part.values.get("expected_drop", [])]
     top = max(
@@ -144,12 +149,12 @@ def _draw_law(axes: Axes, numbers: Numbers) -> None:
             axes.plot(line["expected_drop"], line["gap"], color=INK, label=label, **style)
 
 
-def _draw_frames(axes: Axes, frames: Part, mlip: Any, look: Look) -> None:
+def _draw_frames(axes: Axes, frames: Part, mlip: Any, look: Look, picture: bool) -> None:
     values = frames.values
     mine = [index for index, name in enumerate(values["mlip"]) if name == mlip]
     for closed in (False, True):
         some = [index for index in mine if bool(values["metallic"][index]) == closed]
         x, y = [abs(values["expected_drop"][i]) for i in some], [values["gap"][i] for i in some]
         face = look.colour if closed else "white"
-        axes.plot(x, y, look.marker, mfc=face, mec=look.colour, mew=0.8, ls="", zorder=3)
+        axes.plot(x, y, look.marker, mfc=face, mec=look.colour, mew=0.8, ls="", zorder=3, rasterized=picture)
     axes.plot([], [], look.marker, mfc="white", mec=look.colour, mew=0.8, ls="", label=literal(mlip))

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -92,24 +93,12 @@ class Numbers:
 def part_of(name: str, meaning: str, rows: Iterable[dict[str, Any]], keys: Sequence[str]) -> Part:
     """A part from rows, a key that a row lacks being None."""
     found = list(rows)
-    return Part(name, meaning, {key: [plain(row.get(key)) for row in found] for key in keys})
-
-
-def document(numbers: Numbers) -> dict[str, Any]:
-    """What the JSON file holds; strict JSON, with null for what is not known."""
-    return {
-        "figure": numbers.kind,
-        "of": [plain(label) for label in numbers.labels],
-        "caption": numbers.caption,
-        "columns": [{"name": c.name, "unit": c.unit, "meaning": c.meaning} for c in numbers.columns],
-        "parameters": {name: {"value": plain(v), "unit": unit} for name, (v, unit) in numbers.parameters.items()},
-        "parts": [{"name": part.name, "meaning": part.meaning, "values": plain(part.values)} for part in numbers.parts],
-    }
+    return Part(name, meaning, {key: plain([row.get(key) for row in found]) for key in keys})
 
 
 def json_text(numbers: Numbers) -> str:
-    """The JSON file. Without indentation: a time series has thousands of numbers."""
-    return json.dumps(document(numbers), allow_nan=False, ensure_ascii=False, separators=(",", ":")) + "\n"
+    """The JSON file: strict, null for what is not known. Without indentation: a series has thousands of numbers."""
+    return texts(numbers)[1]
 
 
 def csv_text(numbers: Numbers) -> str:
@@ -117,18 +106,43 @@ def csv_text(numbers: Numbers) -> str:
 
     A column that a part does not have, and what is not known, is an empty cell.
     """
+    return texts(numbers)[0]
+
+
+def texts(numbers: Numbers) -> tuple[str, str]:
+    """CSV and JSON, see :func:`csv_text` and :func:`json_text`. Together, for most of the work is to write a number."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["part", *(column.heading for column in numbers.columns)])
+    parts = []
     for part in numbers.parts:
-        columns = [_cells(part.values.get(column.name)) for column in numbers.columns]
+        written = {name: _written(values) for name, values in part.values.items()}
+        values = ",".join(f"{_dumped(name)}:{of_json}" for name, (_, of_json) in written.items())
+        parts.append(f'{{"name":{_dumped(part.name)},"meaning":{_dumped(part.meaning)},"values":{{{values}}}}}')
         if len(part):
+            columns = [written[one.name][0] if one.name in written else repeat("") for one in numbers.columns]
             writer.writerows(zip(repeat(part.name, len(part)), *columns, strict=False))
-    return buffer.getvalue()
+    head = {
+        "figure": numbers.kind,
+        "of": [plain(label) for label in numbers.labels],
+        "caption": numbers.caption,
+        "columns": [{"name": c.name, "unit": c.unit, "meaning": c.meaning} for c in numbers.columns],
+        "parameters": {name: {"value": plain(v), "unit": unit} for name, (v, unit) in numbers.parameters.items()},
+    }
+    return buffer.getvalue(), f'{_dumped(head)[:-1]},"parts":[{",".join(parts)}]}}\n'
 
 
-def _cells(values: list[Any] | None) -> Iterable[Any]:
-    return repeat("") if values is None else plain(values)
+def _written(values: list[Any]) -> tuple[list[Any], str]:
+    """A column's cells of the CSV, and its JSON. Of finite numbers, which are the most, both have the same texts."""
+    if set(map(type, values)) == {float} and all(map(math.isfinite, values)):
+        told: list[Any] = list(map(float.__repr__, values))
+        return told, f"[{','.join(told)}]"
+    cells = plain(values)
+    return cells, _dumped(cells)
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 def stems(figures: Sequence[Numbers]) -> list[str]:
