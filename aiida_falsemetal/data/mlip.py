@@ -63,7 +63,7 @@ class MlipData(orm.SinglefileData):
         label: str,
         accepted: str | None = None,
     ) -> MlipData:
-        """As :meth:`find_or_make`, and stored."""
+        """As ``find_or_make``, and stored."""
         node = cls.find_or_make(path, family, kwargs, facts, label, accepted)
         if not node.is_stored:
             node.store()
