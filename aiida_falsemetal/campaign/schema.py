@@ -491,6 +491,10 @@ class Campaign(Section):
         description="of a pair whose interface holds an element that the MLIP does not know: refuse or skip",
     )
     slots: int = Field(default=2, ge=1, le=100000, description="cores in use at once: ranks times threads in flight")
+    keep: Literal["failed", "all", "none"] = Field(
+        default="failed",
+        description="work folders that stay once the result is in the graph: those of failed jobs, all, or none",
+    )
 
     def md_of(self, mlip: str) -> MdSettings:
         """The MD settings of the MLIP called ``mlip``: the campaign's, with the MLIP's own in their place."""

@@ -44,8 +44,11 @@ def settings(cluster: Cluster, found: Found) -> dict[str, Any]:
     """What MD and pw.x jobs ask of the scheduler, and how long they may be."""
     common = {"queue_name": cluster.queue, "account": cluster.account, "qos": cluster.qos}
     lines = {"md": (*cluster.lines, *cluster.lines_md), "pw": cluster.lines}
-    given = {kind: {**common, "custom_scheduler_commands": "\n".join(lines[kind])} for kind in ("md", "pw")}
-    asked = {kind: {key: options[key] for key in OPTION_KEYS if options[key]} for kind, options in given.items()}
+    given: dict[str, dict[str, Any]] = {
+        kind: {**common, "custom_scheduler_commands": "\n".join(lines[kind])} for kind in ("md", "pw")
+    }
+    given["pw"]["max_memory_kb"] = int(cluster.memory * 1e9 / 1024.0) if cluster.memory is not None else None
+    asked = {kind: {key: options[key] for key in OPTION_KEYS if options.get(key)} for kind, options in given.items()}
     longest = found.longest or HOUR
     return {**asked, "walltime": cluster.walltime or min(HOUR, longest)}
 

@@ -16,7 +16,7 @@ HERE = "localhost"
 VARIABLE = "FALSEMETAL_COMPUTER"
 """Names the computer where a command does not."""
 PROPERTY = "falsemetal"
-OPTION_KEYS = ("queue_name", "account", "qos", "custom_scheduler_commands")
+OPTION_KEYS = ("queue_name", "account", "qos", "custom_scheduler_commands", "max_memory_kb")
 DIRECT = "core.direct"
 """AiiDA's scheduler of a machine that has none: there slots share the cores out."""
 

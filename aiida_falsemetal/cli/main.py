@@ -13,6 +13,7 @@ from .doctor import doctor
 from .interface import interface
 from .model import model
 from .query import query, report
+from .resources import disk
 from .screen import screen
 from .setup import setup
 from .status import status
@@ -55,6 +56,7 @@ for command in (
     screen,
     twins,
     status,
+    disk,
     verdict,
     query,
     why,

@@ -28,9 +28,15 @@ def screen(file: Path, dry_run: bool, follow: bool | None, output: Path | None, 
     """Run the campaign in FILE. Pairs that are there already are not computed again."""
     campaign, pairs = read_campaign(file)
     load_profile()
-    find_machine(computer)
+    machine = find_machine(computer)
     check_dft(campaign, file)
     run_screen(campaign, pairs, dry_run, sys.stdout.isatty() if follow is None else follow, output, computer)
+    if dry_run:
+        from .resources import resource_lines
+        from .submit import existing_pairs, missing_pairs
+
+        for line in resource_lines(campaign, missing_pairs(pairs, existing_pairs(campaign.name)), file, machine):
+            click.echo(line)
 
 
 def read_campaign(file: Path) -> tuple[Any, list[tuple[Any, Any]]]:

@@ -50,6 +50,12 @@ _OPTIONS = (
     click.option("--queue", metavar="NAME", help="Partition or queue of the jobs."),
     click.option("--account", metavar="NAME", help="Account of the jobs."),
     click.option("--qos", metavar="NAME", help="Quality of service of the jobs."),
+    click.option(
+        "--memory",
+        type=click.FloatRange(min=0.1),
+        metavar="GB",
+        help="Memory that a pw.x job asks for; larger films are refused. By default what the scheduler gives.",
+    ),
     click.option("--line", "lines", multiple=True, metavar="LINE", help="For every job script: '#SBATCH --mem=4G'."),
     click.option("--line-md", "lines_md", multiple=True, metavar="LINE", help="For MD jobs: '#SBATCH --gres=gpu:1'."),
 )
@@ -86,6 +92,7 @@ class Cluster:
     queue: str | None
     account: str | None
     qos: str | None
+    memory: float | None
     lines: tuple[str, ...]
     lines_md: tuple[str, ...]
 

@@ -195,7 +195,10 @@ def _own_builder(campaign: Any, pair: Any, model: Any, machine: Machine, made: M
         codes=property_codes([*gap_overrides(pair.gap).get("properties", []), *_needed(pair)], machine),
         overrides={
             "md": md,
-            "md_options": machine_of(md_code.computer).md_options(campaign.slots, pair.md),
+            "md_options": {
+                **machine_of(md_code.computer).md_options(campaign.slots, pair.md),
+                "keep": campaign.keep,
+            },
             **_overrides(campaign, pair, pair.md["equilibration"], machine),
         },
         labels=_labels(campaign, pair),
@@ -244,7 +247,7 @@ def _overrides(campaign: Any, pair: Any, equilibration: float | str, machine: Ma
         "selection": {**pair.selection, "equilibration": equilibration},
         "thresholds": {"acceptable": campaign.verdict.acceptable, "rhat": campaign.verdict.rhat},
         "gap": gap_overrides(pair.gap),
-        "pw_options": machine.pw_options(campaign.slots, pair.gap["ranks"]),
+        "pw_options": {**machine.pw_options(campaign.slots, pair.gap["ranks"]), "keep": campaign.keep},
     }
 
 

@@ -23,8 +23,8 @@ G_VECTOR = 68
 """Bytes that pw.x keeps of a G-vector: its components, length, Miller indices and places on the grid."""
 DAVIDSON = 2
 """pw.x's default ``diago_david_ndim``."""
-PROCESS = 100e6
-"""Bytes of the executable, its libraries, MPI's and the BLAS's buffers; measured (docs/cluster.md)."""
+PROCESS = 50e6
+"""Bytes for executable, libraries and buffers: one peaked at 737 MB where pw.x estimated 744 (docs/cluster.md)."""
 FACTORS = (2, 3, 5)
 """Prime factors of a length that pw.x lets its Fourier transform have."""
 

@@ -22,6 +22,7 @@ from ..calculations.bands import film_edges
 from ..calculations.film import prepare_film
 from ..calculations.gap import failed_result, frame_result
 from ..physics.edges import BandEdges
+from .cleaning import DEFAULT, clean_jobs, is_gone
 from .ladder import Run, Rung, is_done, next_rung
 from .options import pw_options
 from .properties import PropertyStages, check_properties, check_substrate
@@ -44,7 +45,11 @@ class GapWorkChain(PropertyStages):
         spec.input("parameters", valid_type=orm.Dict, help="Settings of a gap protocol.")
         spec.input("code", valid_type=orm.AbstractCode, help="pw.x")
         spec.input_namespace("pseudos", valid_type=(LegacyUpfData, UpfData), dynamic=True, help="By kind name.")
-        spec.input("options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")
+        spec.input(
+            "options",
+            valid_type=orm.Dict,
+            help="resources, max_wallclock_seconds, slots; keep: work folders that stay, failed, all (default), none.",
+        )
         spec.outline(
             cls.prepare,
             while_(cls.should_try)(cls.run_pw, cls.inspect_pw),
@@ -142,9 +147,11 @@ class GapWorkChain(PropertyStages):
         self.ctx.degauss = rung.degauss
         settings = {**self.ctx.settings, **rung.changes}
         start = None if rung.start is None else orm.load_node(self.ctx.pks[rung.start]).outputs.remote_folder
+        if start is not None and is_gone(start):
+            start = None  # taken from the cache, and its folder was cleaned since
         node = self.submit(PwBaseWorkChain, **self._pw_inputs(settings, rung.degauss, start))
         self.ctx.pks.append(node.pk)
-        origin = "from atoms" if rung.start is None else f"from the density of run {rung.start + 1}"
+        origin = "from atoms" if start is None else f"from the density of run {(rung.start or 0) + 1}"
         self.report(f"run {len(self.ctx.pks)}, {rung.degauss:.2g} Ry, {origin}: PwBaseWorkChain<{node.pk}>")
         return ToContext(pw=node)
 
@@ -177,6 +184,13 @@ class GapWorkChain(PropertyStages):
     def _next_rung(self) -> Rung | None:
         settings = self.ctx.settings
         return next_rung(self._runs(), settings["smearing"], settings["rescues"], settings["moved_limit"])
+
+    def on_terminated(self) -> None:
+        """Empty the work folders that nobody needs any more."""
+        super().on_terminated()
+        cleaned = clean_jobs(self.node, self.inputs.options.get_dict().get("keep", DEFAULT))
+        if cleaned:
+            self.report(f"emptied the work folders of {len(cleaned)} jobs")
 
     def _cost(self) -> dict[str, Any]:
         return {

@@ -12,6 +12,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from ..calculations.md import DEFAULTS, MlipMdCalculation
 from ..calculations.trajectory import joined
 from ..data.mlip import MlipData
+from .cleaning import DEFAULT, clean_jobs
 from .options import md_options
 
 
@@ -26,6 +27,7 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         super().define(spec)
         spec.expose_inputs(MlipMdCalculation, namespace="md")
         spec.inputs["max_iterations"].default = lambda: orm.Int(20)
+        spec.input("keep", valid_type=orm.Str, required=False, help="Work folders that stay: failed, all or none.")
         spec.outline(
             cls.setup,
             while_(cls.should_run_process)(cls.run_process, cls.inspect_process),
@@ -57,8 +59,10 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         """A builder with the driver's default settings.
 
         :param overrides: keys of :data:`aiida_falsemetal.calculations.md.DEFAULTS`.
-        :param options: ``max_wallclock_seconds``, ``resources``, ``slots`` (0: the scheduler shares the cores out).
+        :param options: ``max_wallclock_seconds``, ``resources``, ``slots`` (0: the scheduler shares the cores out),
+            ``keep`` (work folders that stay: ``failed``, ``all``, the default, or ``none``).
         """
+        keep = (options or {}).get("keep", DEFAULT)
         parameters = {**DEFAULTS, **(overrides or {}), "steps": steps, "seed": seed}
         builder = cls.get_builder()
         builder.md.code = code
@@ -67,7 +71,14 @@ class MlipMdWorkChain(BaseRestartWorkChain):
         builder.md.mlip = mlip
         builder.md.parameters = orm.Dict(parameters)
         builder.md.metadata.options = md_options(options or {}, int(parameters["threads"]))
+        if keep != DEFAULT:
+            builder.keep = orm.Str(keep)
         return builder
+
+    def on_terminated(self) -> None:
+        """Empty the work folders that nobody needs any more: what is in the graph is enough to go on."""
+        super().on_terminated()
+        clean_jobs(self.node, self.inputs.keep.value if "keep" in self.inputs else DEFAULT)
 
     def setup(self) -> None:
         """Inputs of the first run."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from .slots import gpu_prepend, slots_prepend
 
-SCHEDULER_KEYS = ("queue_name", "account", "qos", "custom_scheduler_commands")
+SCHEDULER_KEYS = ("queue_name", "account", "qos", "custom_scheduler_commands", "max_memory_kb")
 """Passed on as they are."""
 ONE_PROCESS = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
 DEFAULT_WALLTIME = 3600

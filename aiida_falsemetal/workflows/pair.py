@@ -13,6 +13,7 @@ from aiida import orm
 from aiida.engine import ProcessBuilder, ToContext, WorkChain, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
+from ..calculations.film import centred_film
 from ..calculations.interface import build_interface
 from ..calculations.md import DEFAULTS
 from ..calculations.selection import DEFAULTS as SELECTION
@@ -25,6 +26,7 @@ from ..names import EXTRAS
 from .gap import GapWorkChain
 from .ladder import check_ladder
 from .md import MlipMdWorkChain
+from .memory import refuse_memory
 from .properties import CODE_NAMES, check_properties, property_inputs
 from .pseudos import gap_settings, pseudos_of
 
@@ -134,6 +136,7 @@ class PairWorkChain(WorkChain):
         spec.output("population", valid_type=orm.ArrayData, required=False)
         spec.output("verdict", valid_type=orm.Dict)
         spec.exit_code(210, "ERROR_INTERFACE", message="The interface could not be built: {message}")
+        spec.exit_code(220, "ERROR_RESOURCES", message="The gaps cannot be computed here: {message}")
         spec.exit_code(
             310, "ERROR_MD_INFRASTRUCTURE", message="The MD could not be run: {message} Fix the cause and submit again."
         )
@@ -283,9 +286,20 @@ class PairWorkChain(WorkChain):
             check_properties(self.inputs.gap.get_dict(), property_inputs(self.inputs), bool(self._metal()))
         except ValueError as error:
             return self.exit_codes.ERROR_INTERFACE.format(message=str(error))
+        try:
+            self._refuse_memory()
+        except ValueError as error:
+            return self.exit_codes.ERROR_RESOURCES.format(message=str(error))
         self.out("interface", self.ctx.structure)
         self.out("interface_info", self.ctx.info)
         return None
+
+    def _refuse_memory(self) -> None:
+        """Before the MD: a gap that does not fit into the memory is none after it either."""
+        settings = self.inputs.gap.get_dict()
+        film = centred_film(self.ctx.structure.get_ase(), settings["vacuum"])
+        pseudos = pseudos_of(settings["pseudo_family"], self.ctx.structure)
+        refuse_memory(film, pseudos, settings, self.inputs.pw_options.get_dict(), self.inputs.pw_code.computer)
 
     def _metal(self) -> list[int]:
         """Indices of the atoms of a metal; none for a film alone."""

@@ -28,7 +28,7 @@ from aiida_falsemetal.physics.series import Fraction, wilson
 from aiida_falsemetal.physics.verdict import FALSE, SAFE, UNDECIDED
 from tests.data import nodes
 
-INFO = {"area": 100.0, "thickness": 25.0}
+INFO = {"area": 100.0, "thickness": 25.0, "molecules": nodes.film()[1]["molecules"]}
 GIVEN = {**THRESHOLDS, "temperature": 300.0, "equilibration": 0.0}
 RANK = {FALSE: 0, UNDECIDED: 1, SAFE: 2}
 
@@ -365,7 +365,8 @@ def test_law_of_an_interface_takes_the_frames_of_all_pairs() -> None:
 def pair_of(drops: np.ndarray, seed: int, **changes: Any) -> tuple[orm.Dict, orm.ArrayData]:
     """Verdict and series of a trajectory with these drops (V), a frame every 10 steps, whose law has no scatter."""
     steps = list(range(0, 10 * len(drops), 10))
-    trajectory, series = nodes.trajectory(steps), nodes.series(steps, drops * EPS0 * INFO["area"])
+    moments = drops * EPS0 * INFO["area"]
+    trajectory, series = nodes.polarised(steps, moments), nodes.series(steps, moments)
     asked = {"stratified": 8, "uniform": 2, "strata": 4, "start": 0.0, "seed": seed}
     chosen = select_frames(trajectory, series, orm.Dict(INFO), orm.Dict(asked))
     results = {}

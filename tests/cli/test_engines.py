@@ -32,6 +32,7 @@ OPTIONS: dict[str, Any] = {
     "queue": "standard",
     "account": "my-project",
     "qos": None,
+    "memory": None,
     "lines": ("#SBATCH --mem=4G",),
     "lines_md": ("#SBATCH --gres=gpu:1",),
 }
@@ -265,3 +266,8 @@ def test_screen_on_a_computer_that_is_not_there(home: Home) -> None:
     done = home.run("screen", "c.yaml", "--dry-run", "--computer", "hpc")
     assert done.returncode == 1
     assert "no computer 'hpc'; there are localhost" in done.stderr and "setup --computer hpc" in done.stderr
+
+
+def test_memory_is_asked_for_by_pw_x_alone() -> None:
+    asked = settings(cluster(memory=4.0), found(None))
+    assert asked["pw"]["max_memory_kb"] == 3906250 and "max_memory_kb" not in asked["md"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from functools import cache
 from typing import Any
 
 import numpy as np
 from aiida import orm
 from aiida.common.links import LinkType
+from aiida.plugins import DataFactory
 from ase import Atoms
 from plumpy.process_states import ProcessState
 
@@ -36,6 +38,19 @@ def mlip(preset: str = "spcfw-truncated", label: str | None = None) -> MlipData:
     entry = presets()[preset]
     facts = load_family(entry.family).inspect(model_path(entry), entry.kwargs).as_dict()
     return MlipData.from_model(model_path(entry), entry.family, entry.kwargs, facts, label or preset)
+
+
+def pseudos(family: str = "", structure: orm.StructureData | None = None) -> dict[str, Any]:
+    """Heads of norm-conserving pseudopotentials for the structure's elements, in place of a family's."""
+    found = {}
+    for element in sorted(structure.get_symbols_set()) if structure is not None else ("H", "O"):
+        valence = {"H": 1.0, "O": 6.0}.get(element, 11.0)
+        text = (
+            f'<UPF version="2.0.1"><PP_HEADER element="{element}" pseudo_type="NC" z_valence="{valence}"/>'
+            '<PP_BETA.1 angular_momentum="0"/><PP_CHI.1 l="0"/></UPF>'
+        )
+        found[element] = DataFactory("pseudo.upf")(io.BytesIO(text.encode()), filename=f"{element}.upf")
+    return found
 
 
 def polarised(steps: list[int], moments: np.ndarray) -> orm.TrajectoryData:

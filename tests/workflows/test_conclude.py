@@ -18,9 +18,16 @@ from aiida_falsemetal.workflows.protocols import load_protocol
 from tests.data import nodes
 
 from .conftest import Driven
-from .test_pair import by_law
 
 COUNT = 300
+
+
+def by_drop(number: int, inputs: Any) -> orm.ProcessNode:
+    """The gap that a law of 4.4 eV leaves."""
+    record = inputs["record"]
+    gap = max(4.4 - abs(record["expected_drop"]), 0.0)
+    result = {**record.get_dict(), "gap": gap, "metallic": gap < 0.2, "exit_code": 0, "exit_message": ""}
+    return nodes.workchain("falsemetal.gap", {"record": record}, {"result": orm.Dict(result)})
 
 
 @pytest.fixture
@@ -29,7 +36,7 @@ def run(
 ) -> Callable[..., orm.WorkChainNode]:
     """``run(campaign, mlip, seed, sd)``: a pair that has ended, of a trajectory with a spread of ``sd`` V."""
     monkeypatch.setattr(pair, "gap_settings", lambda protocol, given, _: load_protocol("gap", "fast", given or {}))
-    monkeypatch.setattr(pair, "pseudos_of", lambda *_: {})
+    monkeypatch.setattr(pair, "pseudos_of", nodes.pseudos)
     atoms, info = nodes.film()
 
     def make(campaign: str, mlip: str, seed: int, sd: float) -> orm.WorkChainNode:
@@ -37,7 +44,7 @@ def run(
         moments = np.random.default_rng(100 * seed + len(mlip)).normal(scale=sd * EPS0 * info["area"], size=COUNT)
         inputs = pair.PairWorkChain.get_builder_from_trajectory(
             aiida_code_installed(default_calc_job_plugin="quantumespresso.pw"),
-            nodes.trajectory(steps).store(),
+            nodes.polarised(steps, moments).store(),
             nodes.series(steps, moments),
             orm.StructureData(ase=atoms),
             orm.Dict(info),
@@ -46,7 +53,7 @@ def run(
             overrides={"selection": {"stratified": 6, "uniform": 2, "start": 0.0, "equilibration": 0.0}},
             labels={"campaign": campaign, "interface": "film8", "mlip": mlip},
         )._inputs(prune=True)
-        return drive(pair.PairWorkChain, by_law, **inputs).node
+        return drive(pair.PairWorkChain, by_drop, **inputs).node
 
     return make
 

@@ -34,7 +34,7 @@ def make(aiida_code_installed: Any, monkeypatch: pytest.MonkeyPatch) -> Callable
     def build(recipe: str, parameters: dict[str, Any], structure: orm.StructureData | None) -> Any:
         # No pseudopotentials are installed here.
         monkeypatch.setattr(pair, "gap_settings", lambda protocol, given, _: load_protocol("gap", "fast", given or {}))
-        monkeypatch.setattr(pair, "pseudos_of", lambda *_: {})
+        monkeypatch.setattr(pair, "pseudos_of", nodes.pseudos)
         code = aiida_code_installed(default_calc_job_plugin="quantumespresso.pw")
         return pair.PairWorkChain.get_builder_from_protocol(
             code, code, nodes.mlip(), recipe, parameters, steps=10, seed=1, structure=structure
@@ -96,7 +96,7 @@ def given(aiida_code_installed: Any, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
     def build(mlip: Any = None) -> Any:
         monkeypatch.setattr(pair, "gap_settings", lambda protocol, given, _: load_protocol("gap", "fast", given or {}))
-        monkeypatch.setattr(pair, "pseudos_of", lambda *_: {})
+        monkeypatch.setattr(pair, "pseudos_of", nodes.pseudos)
         parameters = {"temperature": 300.0, "timestep": 1.0, "solvent": None, "metal": None, "made_by": "AIMD"}
         trajectory = nodes.trajectory(STEPS).store()
         found = describe_trajectory(trajectory, orm.Dict(parameters))
