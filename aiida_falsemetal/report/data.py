@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -76,7 +76,9 @@ def is_plain(values: Collection[Any]) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """A copy that strict JSON can hold: numpy becomes Python, NaN and infinities become None.
+    """What strict JSON can hold: numpy becomes Python, NaN and infinities become None.
+
+    A row or a list that it can hold as it is is returned itself, for a hundred thousand rows of a query are such.
 
     :raises TypeError: for anything else that JSON has no form for.
     """
@@ -92,13 +94,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        if is_plain(value.values()):
-            return dict(zip(map(str, value), value.values(), strict=True))
+        if is_plain(value.values()) and set(map(type, value)) <= {str}:
+            return value
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return list(value) if is_plain(value) else [plain(item) for item in value]
+        if is_plain(value):
+            return value if type(value) is list else list(value)
+        return [plain(item) for item in value]
     raise TypeError(f"a result cannot hold {type(value).__name__}: {value!r}")
 
 
@@ -127,7 +131,12 @@ def _indented(value: Any, depth: int) -> str:
 
 
 def _dumped(value: Any, between: str = " ") -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(f",{between}", ": "))
+    return _encoder(between)(value)
+
+
+@lru_cache
+def _encoder(between: str) -> Callable[[Any], str]:
+    return json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(f",{between}", ": ")).encode
 
 
 def csv_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = FRAME_COLUMNS) -> str:
