@@ -56,10 +56,10 @@ def build_report(
         **{"cells": plain(list(cells)), "laws": plain(list(laws))},
     }
     layers = layers or {}
-    with begun(document, series, layers, figures) as published:
+    with begun(document, series, layers, figures, folder) as published:
         document["settings"] = plain(settings() if callable(settings) else settings)
         found = structures() if callable(structures) else structures
-        texts: dict[str, str | bytes] = {
+        texts: dict[str, str | bytes | Path] = {
             "results.json": json_text(document),
             "results.csv": csv_text(document["frames"]),
             "cells.csv": csv_text(document["cells"], CELL_COLUMNS),
@@ -72,18 +72,24 @@ def build_report(
             return Downloads(drawn, folder=figures != "none")
 
         texts["report.html"] = render_page(document, series, found, packed, downloads)
-    folder.mkdir(parents=True, exist_ok=True)
-    if figures != "none":
-        (folder / FOLDER).mkdir(exist_ok=True)
-        for figure in drawn:
-            texts |= {f"{FOLDER}/{name}": data for name, data in figure.files.items()}
-    for name, text in texts.items():
-        _replace(folder / name, text)
+        folder.mkdir(parents=True, exist_ok=True)
+        if figures != "none":
+            (folder / FOLDER).mkdir(exist_ok=True)
+            for figure in drawn:
+                texts |= {f"{FOLDER}/{name}": data for name, data in figure.files.items()}
+        for name, text in texts.items():
+            _replace(folder / name, text)
     return folder / "report.html"
 
 
-def _replace(path: Path, content: str | bytes) -> None:
-    """Write a file beside ``path`` and move it there. Not by tempfile: its files are readable by their owner alone."""
+def _replace(path: Path, content: str | bytes | Path) -> None:
+    """Write a file beside ``path``, unless it is a draft already, and move it there.
+
+    Not by tempfile: its files are readable by their owner alone.
+    """
+    if isinstance(content, Path):
+        content.replace(path)
+        return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)

@@ -89,7 +89,7 @@ class Downloads:
 
     def _number_links(self, figure: Published) -> tuple[list[Markup], bool]:
         """Links to CSV and JSON, and whether they lead out of the page."""
-        packed = base64.b64encode(figure.packed or b"").decode()
+        packed = base64.b64encode(figure.packed).decode()
         if len(packed) > self._numbers_left:
             if not self._folder:
                 return [Markup("numbers too large for this page, written with --figures auto")], False

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...names import FRAME_COLUMNS
@@ -33,27 +34,16 @@ FOLDER = "figures"
 
 
 @dataclass(frozen=True)
-class Texts:
-    """The numbers of a figure as they are written.
-
-    :param packed: the JSON, compressed for the page; None of a figure that the page does not have.
-    """
-
-    csv: bytes
-    json: bytes
-    packed: bytes | None
-
-
-@dataclass(frozen=True)
 class Published:
     """One figure.
 
     :param stem: name of its files without ending.
-    :param numbers: without their parts where ``written`` has them.
+    :param numbers: without their parts where there are ``drafts``.
     :param on_page: whether the page draws it, and so offers its numbers.
     :param svg: None where it is not drawn.
     :param pdf: None where it is not drawn.
-    :param written: its numbers' texts, where they are there already; else they are made when they are asked for.
+    :param sent: the numbers as the page holds them, from the process that made them.
+    :param drafts: its files where they are written already, under other names: by their ending.
     """
 
     stem: str
@@ -61,42 +51,41 @@ class Published:
     on_page: bool = True
     svg: bytes | None = None
     pdf: bytes | None = None
-    written: Texts | None = None
+    sent: bytes | None = None
+    drafts: Mapping[str, Path] | None = None
 
     @cached_property
-    def _texts(self) -> Texts:
-        if self.written is not None:
-            return self.written
-        table, document = (text.encode() for text in texts(self.numbers))
-        return Texts(table, document, gzip.compress(document, mtime=0) if self.on_page else None)
+    def _texts(self) -> tuple[bytes, bytes]:
+        table, document = texts(self.numbers)
+        return table.encode(), document.encode()
 
     @property
-    def json(self) -> bytes:
-        """The numbers, see :func:`.numbers.json_text`."""
-        return self._texts.json
+    def packed(self) -> bytes:
+        """The numbers as the page holds them: compressed JSON, see :func:`.numbers.json_text`."""
+        return gzip.compress(self._texts[1], mtime=0) if self.sent is None else self.sent
 
     @property
-    def packed(self) -> bytes | None:
-        """The numbers as the page holds them; None where it does not."""
-        return self._texts.packed
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        """Its files by name."""
-        found = {"csv": self._texts.csv, "json": self._texts.json}
-        found |= {end: data for end, data in (("svg", self.svg), ("pdf", self.pdf)) if data is not None}
+    def files(self) -> dict[str, bytes | Path]:
+        """Its files by name: what is in them, or where they are already."""
+        found: Mapping[str, bytes | Path] = self._bytes() if self.drafts is None else self.drafts
         return {f"{self.stem}.{end}": data for end, data in found.items()}
 
-    def ready(self, folder: bool) -> Published:
-        """Itself with all texts made and without the numbers that they are made of: small, to be sent to another
-        process.
+    def _bytes(self) -> dict[str, bytes]:
+        found = {"csv": self._texts[0], "json": self._texts[1]}
+        return found | {end: data for end, data in (("svg", self.svg), ("pdf", self.pdf)) if data is not None}
 
-        :param folder: whether its files are written. If not, a figure that is not on the page needs no texts.
+    def drafted(self, stem: Path | None) -> Published:
+        """Itself with its files written, and without the numbers they were made from: small enough to be sent.
+
+        :param stem: of the files; None where none are wanted.
+        :raises OSError: if they cannot be written.
         """
-        wanted = folder or self.on_page
-        return replace(
-            self, numbers=replace(self.numbers, parts=()), written=self._texts if wanted else Texts(b"", b"", None)
-        )
+        drafts = {}
+        for end, data in (self._bytes() if stem is not None else {}).items():
+            drafts[end] = Path(f"{stem}.{end}")
+            drafts[end].write_bytes(data)
+        sent = self.packed if self.on_page else b""
+        return replace(self, numbers=replace(self.numbers, parts=()), sent=sent, drafts=drafts)
 
 
 @dataclass(frozen=True)
@@ -151,7 +140,7 @@ def plans(
     layers: Mapping[int, Mapping[str, Any]],
     choice: Choice,
 ) -> list[Plan]:
-    """What there is to do for :func:`publish`, whose parameters these are: those that take long first."""
+    """What there is to do for :func:`publish`, whose parameters these are."""
     rows = [complete(row, FRAME_COLUMNS) for row in plain_document["frames"]]
     pairs = summarize(rows, [complete(row, PAIR_COLUMNS) for row in plain_document["pairs"]])
     cells = gather(pairs, plain_document["cells"])
