@@ -11,8 +11,9 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,10 +25,12 @@ LARGE = 20_000
 """Frames above which there are other processes. Below, what they save is not worth a word."""
 NICE = 5
 """How far the other processes stand back: what is left to this one takes the longest."""
+TOKENS, WIDTH = 1000, 4
+"""Batches of a queue, and bytes of the number of each: together less than 4096 bytes, which every pipe holds."""
 PROCESSES = 4
 """At most; by then this process's own work takes the longest."""
 
-Share = list[tuple[int, Plan]]
+Batch = list[tuple[int, Plan]]
 """Plans with their places."""
 Done = dict[int, Published | None]
 """Figures by the place of their plan."""
@@ -60,12 +63,45 @@ def begun(
         return
     with ExitStack() as stack:
         drafts = stack.enter_context(_draft_folder(folder)) if choice != "none" else None
-        try:
-            at_work = [(stack.enter_context(_worker(share, drafts)), share) for share in _shares(todo, processes)]
-        except OSError:
-            # No memory or number for another process.
-            at_work = []
-        yield lambda: _collected(todo, at_work)
+        # A first drawing takes half a second longer: as many processes as possible do not draw at all.
+        drawings = stack.enter_context(Queue([one for one in todo if one[1].drawn]))
+        others = stack.enter_context(Queue([one for one in todo if not one[1].drawn]))
+        pipes = []
+        # Without memory or a number for another process, those that there are do it, or this one.
+        with suppress(OSError):
+            for number in range(processes):
+                queues = (others, drawings) if number % 2 else (drawings, others)
+                pipes.append(stack.enter_context(_worker(queues, drafts)))
+        yield lambda: _collected(todo, (others, drawings), pipes)
+
+
+class Queue:
+    """Work that several processes take from, none of which can hold up the others by ending.
+
+    The numbers of the batches are in a pipe, which whoever is free reads, as make and its jobs do it.
+
+    :param todo: is dealt into at most ``TOKENS`` batches: so much room has every pipe.
+    """
+
+    def __init__(self, todo: Batch) -> None:
+        size = max(1, -(-len(todo) // TOKENS))
+        self._batches = [todo[start : start + size] for start in range(0, len(todo), size)]
+
+    def __enter__(self) -> Queue:
+        """Open the pipe."""
+        self._numbers, write = os.pipe()
+        os.write(write, b"".join(number.to_bytes(WIDTH, "little") for number in range(len(self._batches))))
+        os.close(write)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close this process's end."""
+        os.close(self._numbers)
+
+    def take(self) -> Iterator[tuple[int, Plan]]:
+        """Plans that no other process has, until there are none."""
+        while number := os.read(self._numbers, WIDTH):
+            yield from self._batches[int.from_bytes(number, "little")]
 
 
 def _processes(frames: int) -> int:
@@ -76,27 +112,14 @@ def _processes(frames: int) -> int:
     return min(PROCESSES, len(os.sched_getaffinity(0)))
 
 
-def _shares(todo: Share, processes: int) -> list[Share]:
-    """What each process does. Those that draw do nothing else: a first drawing takes half a second longer."""
-    drawings = [(place, plan) for place, plan in todo if plan.drawn]
-    others = [(place, plan) for place, plan in todo if not plan.drawn]
-    if not drawings or not others:
-        return [todo[start::processes] for start in range(processes)]
-    half = processes // 2
-    return [
-        *(drawings[start::half] for start in range(half)),
-        *(others[start :: processes - half] for start in range(processes - half)),
-    ]
+def _done(plans: Iterable[tuple[int, Plan]]) -> Done:
+    return {place: plan.carried_out() for place, plan in plans}
 
 
-def _done(share: Share) -> Done:
-    return {place: plan.carried_out() for place, plan in share}
-
-
-def _collected(todo: Share, at_work: Sequence[tuple[Connection, Share]]) -> list[Published]:
-    """The figures of all processes, and those that none has made, in the order of the plans."""
-    found: Done = {}
-    for pipe, _ in at_work:
+def _collected(todo: Batch, queues: Sequence[Queue], pipes: Sequence[Connection]) -> list[Published]:
+    """The figures of all processes, of which this one takes a part now, in the order of the plans."""
+    found = _done(chain.from_iterable(queue.take() for queue in queues))
+    for pipe in pipes:
         # One that was killed, as for want of memory, or that failed: what is wrong with a figure, this process tells.
         with suppress(EOFError, OSError):
             found |= pipe.recv()
@@ -111,11 +134,11 @@ def _draft_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _worker(share: Share, drafts: Path | None) -> Iterator[Connection]:
-    """A process that does a share, and this end of the pipe that it answers through; it is gone afterwards."""
+def _worker(queues: Sequence[Queue], drafts: Path | None) -> Iterator[Connection]:
+    """A process that takes from the queues, and this end of the pipe that it answers through; it is gone afterwards."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(share, drafts, here, there), daemon=True)
+    process = context.Process(target=_work, args=(queues, drafts, here, there), daemon=True)
     try:
         process.start()
         there.close()
@@ -128,25 +151,21 @@ def _worker(share: Share, drafts: Path | None) -> Iterator[Connection]:
             process.join()
 
 
-def _work(share: Share, drafts: Path | None, here: Connection, there: Connection) -> None:
-    """What the other process does. It says nothing: where it fails, its share is done again by who can be asked."""
+def _work(queues: Sequence[Queue], drafts: Path | None, here: Connection, there: Connection) -> None:
+    """What the other process does. It says nothing: where it fails, its part is done again by who can be asked."""
     # Ctrl-C reaches all processes of a terminal; the one that was started by hand ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     here.close()
+    found: Done = {}
     try:
         # The rest of the report takes longer, and is what everything waits for.
         os.nice(NICE)
-        there.send({place: None if one is None else one.drafted(_stem(drafts, place)) for place, one in _each(share)})
+        for place, plan in chain.from_iterable(queue.take() for queue in queues):
+            figure = plan.carried_out()
+            stem = None if drafts is None else drafts / str(place)
+            found[place] = None if figure is None else figure.drafted(stem)
+        there.send(found)
     except BaseException:
         os._exit(1)
     os._exit(0)
-
-
-def _each(share: Share) -> Iterator[tuple[int, Published | None]]:
-    """One by one, so that no more than one figure's numbers are held."""
-    return ((place, plan.carried_out()) for place, plan in share)
-
-
-def _stem(drafts: Path | None, place: int) -> Path | None:
-    return None if drafts is None else drafts / str(place)
