@@ -64,6 +64,14 @@ ENDED = ("finished", "excepted", "killed")
 """States of a process that will not go on."""
 CELL, LAW = "cell", "law"
 """Extra ``falsemetal_kind`` of the calcfunctions that judge an interface and MLIP, and that fit an interface's law."""
+JUDGED_BY = {
+    name: f"aiida_falsemetal.calculations.verdict.{function}"
+    for name, function in (
+        (CELL, "cell_verdict"),
+        (LAW, "interface_law"),
+    )
+}
+"""Type of these calcfunctions' nodes, which has an index: for the extra alone all other calcfunctions would be read."""
 PRECISION = 0.1
 """Relative half-width of the spread's interval that ``more_ps`` is for, where a campaign has no ``precision``: 200
 independent samples."""

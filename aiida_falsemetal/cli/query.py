@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -187,26 +188,28 @@ def write_report(
     :raises click.ClickException: if the profile has no such campaign.
     """
     from ..query.rows import pair_series
+    from ..query.structures import frame_layers
+    from ..report.budget import frames_of_page
     from ..report.build import build_report
+    from ..report.structures import by_interest
 
     refuse_unknown(campaign, pairs)
     series = pair_series([pair["pair_pk"] for pair in pairs])
-    structures, layers = _pictures(rows)
+    shown = [rows[place] for place in frames_of_page(rows)]
+    layers = dict(frame_layers(by_interest([row for row in shown if row.get("vbm_z") is not None])))
+    settings, structures = partial(_settings, pairs), partial(_structures, shown)
     return build_report(
-        folder, campaign, rows, pairs, series, _settings(pairs), cells, laws, structures, layers, figures=figures
+        folder, campaign, rows, pairs, series, settings, cells, laws, structures, layers, figures=figures
     )
 
 
-def _pictures(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[int, Any]]:
-    """Structures of the page's frames, as many as there is room for, and states by layer of those that have them."""
-    from ..query.structures import frame_layers, frame_structures
-    from ..report.budget import frames_of_page
+def _structures(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Structures of the page's frames, as many as there is room for."""
+    from ..query.structures import frame_structures
     from ..report.structures import by_interest, pack_structures
 
-    rows = [rows[place] for place in frames_of_page(rows)]
     wanted = by_interest(rows)
-    known = by_interest([row for row in rows if row.get("vbm_z") is not None])
-    return pack_structures(frame_structures(wanted), len(wanted)), dict(frame_layers(known))
+    return pack_structures(frame_structures(wanted), len(wanted))
 
 
 def show_results(campaign: str, folder: Path) -> None:

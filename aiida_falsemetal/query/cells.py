@@ -6,7 +6,8 @@ from typing import Any
 
 from aiida import orm
 
-from ..names import CELL, LAW
+from ..names import CELL, JUDGED_BY, LAW
+from .graph import CONTENT, content
 
 CELL_LABELS = ("campaign", "interface", "mlip")
 LAW_LABELS = ("campaign", "interface")
@@ -30,7 +31,7 @@ def law_rows(campaign: str | None = None) -> list[dict[str, Any]]:
 
 
 def _newest(kind: str, labels: tuple[str, ...], campaign: str | None) -> list[dict[str, Any]]:
-    filters: dict[str, Any] = {"extras.falsemetal_kind": kind}
+    filters: dict[str, Any] = {"process_type": JUDGED_BY[kind], "extras.falsemetal_kind": kind}
     if campaign is not None:
         filters["extras.falsemetal_campaign"] = campaign
     query = orm.QueryBuilder()
@@ -40,11 +41,11 @@ def _newest(kind: str, labels: tuple[str, ...], campaign: str | None) -> list[di
         project=[f"extras.falsemetal_{name}" for name in labels],
         tag="function",
     )
-    query.append(orm.Dict, with_incoming="function", project=["id", "attributes"])
+    query.append(orm.Dict, with_incoming="function", project=["id", CONTENT])
     query.order_by([{"function": "id"}])
     name = "verdict_pk" if kind == CELL else "law_pk"
     rows = {
-        tuple(found[: len(labels)]): {**dict(zip(labels, found, strict=False)), name: found[-2], **found[-1]}
+        tuple(found[: len(labels)]): {**dict(zip(labels, found, strict=False)), name: found[-2], **content(found[-1])}
         for found in query.iterall()
     }
     return [rows[key] for key in sorted(rows)]

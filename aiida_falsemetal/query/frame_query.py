@@ -6,6 +6,7 @@ without one, and one for the runs of pw.x, each only where something asks for wh
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from aiida import orm
@@ -28,20 +29,29 @@ RUN = "pw_pk"
 Row = dict[str, Any]
 
 
-def find_frames(campaign: str | None = None, condition: Condition | None = None, latest: bool = False) -> list[Row]:
+def find_frames(
+    campaign: str | None = None,
+    condition: Condition | None = None,
+    latest: bool = False,
+    of_pairs: Collection[int] | None = None,
+) -> list[Row]:
     """Rows of the frames that ``condition`` may be true of, of all without one; ordered by pair and step.
 
     Of their columns ``pw_pk`` is left for :func:`add_runs`.
 
     :param campaign: its name; None for all.
     :param latest: only those of the pairs that count, see :func:`.graph.latest_pairs`.
+    :param of_pairs: only those of these pairs, by pk; None for all.
     """
+    if of_pairs is not None and not of_pairs:
+        return []
     pairs = labels_of(campaign, _pushed(condition, EXTRAS, "extras.falsemetal_"))
     later = [name for name in FRAME_COLUMNS if name not in OF_PAIRS]
     given = [
         {name: pair[name] for name in OF_PAIRS}
         for pair in (latest_pairs(pairs) if latest else pairs)
-        if condition is None or may_hold(condition, {name: pair[name] for name in OF_PAIRS}, later)
+        if (of_pairs is None or pair["pair_pk"] in of_pairs)
+        and (condition is None or may_hold(condition, {name: pair[name] for name in OF_PAIRS}, later))
     ]
     if not given:
         return []

@@ -7,11 +7,12 @@ from typing import Any
 
 from aiida import orm
 
-from .graph import GAP, called, named
+from .graph import BATCH, CONTENT, GAP, called, content, named
 
 PER_PAIR = ("steps", "seed")
 """Settings that differ from pair to pair; the pairs' rows have them."""
-LABELS = ("interface", "mlip")
+SETTINGS = ("md", "selection", "gap", "thresholds")
+RECIPE = "recipe"
 
 
 def recorded_methods(pair_pks: list[int]) -> dict[str, Any]:
@@ -22,15 +23,14 @@ def recorded_methods(pair_pks: list[int]) -> dict[str, Any]:
         ``precision`` and ``reference``; ``pw_versions``: as pw.x names itself; ``dipole_correction``: whether
         every frame has one. Empty lists where the graph has nothing.
     """
-    settings = {label: _inputs(pair_pks, label) for label in ("md", "selection", "gap", "thresholds")}
+    found = _inputs(pair_pks)
+    versions, corrected = _of_outputs(pair_pks, ("creator_version", "has_dipole_correction"))
     return {
-        **{label: _distinct(_without(item, PER_PAIR) for _, item in found) for label, found in settings.items()},
-        "recipes": _distinct(
-            {"interface": labels["interface"], **item} for labels, item in _inputs(pair_pks, "recipe")
-        ),
+        **{label: _distinct(_without(item, PER_PAIR) for _, item in found[label]) for label in SETTINGS},
+        "recipes": _distinct({"interface": interface, **item} for interface, item in found[RECIPE]),
         "models": _models(pair_pks),
-        "pw_versions": _of_outputs(pair_pks, "creator_version"),
-        "dipole_correction": _of_outputs(pair_pks, "has_dipole_correction") == [True],
+        "pw_versions": versions,
+        "dipole_correction": corrected == [True],
     }
 
 
@@ -44,45 +44,52 @@ def _without(item: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key not in keys}
 
 
-def _query(pair_pks: list[int]) -> orm.QueryBuilder:
+def _query(pair_pks: list[int], project: list[str]) -> orm.QueryBuilder:
     query = orm.QueryBuilder()
-    project = [f"extras.falsemetal_{label}" for label in LABELS]
     query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair", project=project)
     query.order_by([{"pair": "id"}])
     return query
 
 
-def _inputs(pair_pks: list[int], label: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Labels of the pairs that have the input ``label``, and its content."""
-    if not pair_pks:
-        return []
-    query = _query(pair_pks)
-    query.append(orm.Dict, with_outgoing="pair", edge_filters=named(label), project="attributes")
-    return [(dict(zip(LABELS, labels, strict=True)), content) for *labels, content in query.iterall()]
+def _inputs(pair_pks: list[int]) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """By the name of an input its different contents, each with the interfaces of the pairs that have it.
+
+    One query for all inputs; that of a thousand pairs has a few different texts, each of which is parsed once.
+    """
+    found: dict[str, dict[tuple[str, str], None]] = {label: {} for label in (*SETTINGS, RECIPE)}
+    if pair_pks:
+        query = _query(pair_pks, ["extras.falsemetal_interface"])
+        labels = {"or": [named(label) for label in found]}
+        query.append(orm.Dict, with_outgoing="pair", edge_filters=labels, edge_project=["label"], project=[CONTENT])
+        for interface, text, label in query.iterall(BATCH):
+            found[label][interface, text] = None
+    return {label: [(interface, content(text)) for interface, text in texts] for label, texts in found.items()}
 
 
 def _models(pair_pks: list[int]) -> list[dict[str, Any]]:
     if not pair_pks:
         return []
     keys = ("family", "sha256", "kwargs", "facts")
-    query = _query(pair_pks)
+    query = _query(pair_pks, ["extras.falsemetal_mlip"])
     project = [f"attributes.{key}" for key in keys]
     query.append(orm.Node, with_outgoing="pair", edge_filters=named("mlip"), project=project)
     found = []
-    for _, mlip, *values in query.iterall():
+    for mlip, *values in query.iterall(BATCH):
         model = dict(zip(keys, values, strict=True))
         facts = model.pop("facts") or {}
         found.append({"mlip": mlip, **model, **{key: facts.get(key) for key in ("precision", "reference")}})
     return _distinct(found)
 
 
-def _of_outputs(pair_pks: list[int], key: str) -> list[Any]:
-    """Different values of ``key`` in pw.x's parsed outputs of the frames."""
+def _of_outputs(pair_pks: list[int], keys: tuple[str, ...]) -> list[list[Any]]:
+    """Of each key its different values in pw.x's parsed outputs of the frames."""
     if not pair_pks:
-        return []
+        return [[] for _ in keys]
     query = orm.QueryBuilder()
     query.append(orm.WorkChainNode, filters={"id": {"in": pair_pks}}, tag="pair")
     called(query, GAP, "pair", "gap")
-    query.append(orm.Dict, with_incoming="gap", edge_filters=named("pw_parameters"), project=f"attributes.{key}")
+    project = [f"attributes.{key}" for key in keys]
+    query.append(orm.Dict, with_incoming="gap", edge_filters=named("pw_parameters"), project=project)
     query.distinct()
-    return sorted({value for (value,) in query.iterall() if value is not None})
+    found = query.all()
+    return [sorted({row[place] for row in found if row[place] is not None}) for place in range(len(keys))]

@@ -16,6 +16,9 @@ from .graph import named
 from .jobs import MdState, Submission, UnderWay, gap_latency, gaps_under_way, md_states, submissions
 from .rows import latest_pairs, pair_rows
 
+COUNTED = ("selected", "converged", "metallic", "failed", "min_gap")
+"""What a pair's verdict says of its frames; verdicts of older versions lack some."""
+
 
 @dataclass
 class PairProgress:
@@ -54,7 +57,8 @@ class Overview:
 
     :param progress: of every pair, those that wait to be submitted too.
     :param pairs: rows of the pairs that count, and
-    :param frames: rows of their frames, see :func:`.frame_query.find_frames`.
+    :param frames: rows of their frames, see :func:`.frame_query.find_frames`. Of a campaign that is over, without those
+        of the pairs whose verdict says all that is shown of them.
     :param active: whether a process of it has not ended.
     :param elapsed: seconds since it was submitted last, or, where it is over, that this took.
     """
@@ -105,13 +109,16 @@ def overview(campaign: str, now: float | None = None) -> Overview:
     waiting = _waiting(submitted, every)
     pairs = [pair for pair in latest_pairs(every) if pair["fingerprint"] not in waiting or _goes_on(pair)]
     counted = {pair["pair_pk"] for pair in pairs}
-    rows = find_frames(campaign)
+    active = any(one.active for one in submitted) or any(_goes_on(pair) for pair in every)
+    # Of a campaign under way all frames are read, for how long they took.
+    wanted = None if active else {pair["pair_pk"] for pair in pairs if not _counted(pair)}
+    rows = find_frames(campaign, of_pairs=wanted)
     frames: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
         frames.setdefault(row["pair_pk"], []).append(row)
-    state = _State(every, frames, now, max((one.slots for one in submitted), default=1))
+    # Of one that is over nothing is estimated.
+    state = _State(every if active else [], frames, now, max((one.slots for one in submitted), default=1))
     progress = [state.progress(pair) for pair in pairs] + state.waiting(waiting)
-    active = any(one.active for one in submitted) or any(pair["state"] not in ENDED for pair in every)
     elapsed = _elapsed(submitted, every, active, now)
     return Overview(
         campaign,
@@ -127,6 +134,11 @@ def overview(campaign: str, now: float | None = None) -> Overview:
 
 def _goes_on(pair: dict[str, Any]) -> bool:
     return pair["state"] not in ENDED
+
+
+def _counted(pair: dict[str, Any]) -> bool:
+    """Whether a pair's verdict says what a look at its frames would."""
+    return pair.get("verdict") is not None and all(key in pair for key in COUNTED)
 
 
 def _waiting(submitted: Sequence[Submission], pairs: Sequence[dict[str, Any]]) -> list[str]:

@@ -44,14 +44,14 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
             *(f"extras.falsemetal_{key}" for key in (*EXTRAS, "fingerprint")),
         ],
     )
-    query.append(orm.Dict, with_outgoing="pair", edge_filters=named("md"), project=["attributes"])
-    query.append(orm.Dict, with_outgoing="pair", edge_filters=named("selection"), project=["attributes"])
+    query.append(orm.Dict, with_outgoing="pair", edge_filters=named("md"), project=[CONTENT])
+    query.append(orm.Dict, with_outgoing="pair", edge_filters=named("selection"), project=[CONTENT])
     query.order_by([{"pair": "id"}])
     models, sources = _models(campaign), _sources(campaign)
     infos, verdicts = _pair_outputs(campaign, "interface_info"), _pair_outputs(campaign, "verdict")
     rows = []
     for pk, state, status, message, *rest in query.iterall(BATCH):
-        labels, (md, selection) = rest[:5], rest[5:]
+        labels, (md, selection) = rest[:5], map(content, rest[5:])
         info, (facts, sha256) = infos.get(pk, {}), models.get(pk, ({}, None))
         rows.append(
             {

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .budget import drawn_pairs
 from .data import CELL_COLUMNS, csv_text, json_text, plain
 from .downloads import Downloads
 from .page import render_page
-from .publication import FOLDER, Choice, Published, publish
+from .publication import FOLDER, Choice, Published, begun
 from .structures import pack_layers
-from .summary import summarize
 
 
 def build_report(
@@ -22,10 +20,10 @@ def build_report(
     rows: list[dict[str, Any]],
     pairs: list[dict[str, Any]],
     series: dict[int, dict[str, Any]],
-    settings: dict[str, Any],
+    settings: dict[str, Any] | Callable[[], dict[str, Any]],
     cells: Sequence[dict[str, Any]] = (),
     laws: Sequence[dict[str, Any]] = (),
-    structures: dict[str, Any] | None = None,
+    structures: dict[str, Any] | Callable[[], dict[str, Any]] | None = None,
     layers: Mapping[int, Mapping[str, Any]] | None = None,
     figures: Choice = "none",
 ) -> Path:
@@ -41,10 +39,11 @@ def build_report(
     :param rows: one dictionary a frame, see :func:`..query.rows.frame_rows`.
     :param pairs: one dictionary a pair, see :func:`..query.rows.pair_rows`.
     :param series: by ``pair_pk``, arrays ``time_ps`` (ps) and ``dipole_z`` (e Å, screened charges), each of shape (n,).
-    :param settings: ``date``, ``versions``, and whatever else describes the campaign.
+    :param settings: ``date``, ``versions``, and whatever else describes the campaign. Or a function that
+        reads them, which is called while other processes draw.
     :param cells: one dictionary an interface and MLIP, see :func:`..query.cells.cell_rows`.
     :param laws: one dictionary an interface, see :func:`..query.cells.law_rows`.
-    :param structures: of the frames, see :func:`.structures.pack_structures`; None for none.
+    :param structures: of the frames, see :func:`.structures.pack_structures`; or a function, as ``settings``.
     :param layers: by ``gap_pk``, the most telling first, arrays of a frame's states by layer, see
         :func:`.publication.layers.layer_numbers`.
     :param figures: which are drawn, see :func:`.publication.publish`; with ``none`` there is no folder of figures.
@@ -52,43 +51,45 @@ def build_report(
     :raises TypeError: if a row holds something that JSON cannot.
     :raises OSError: if the folder cannot be written.
     """
-    document = {
-        "campaign": campaign,
-        "settings": plain(settings),
-        "frames": plain(list(rows)),
-        "pairs": plain(list(pairs)),
-        "cells": plain(list(cells)),
-        "laws": plain(list(laws)),
+    document: dict[str, Any] = {
+        **{"campaign": campaign, "settings": {}, "frames": plain(rows), "pairs": plain(pairs)},
+        **{"cells": plain(list(cells)), "laws": plain(list(laws))},
     }
-    published = publish(document, series, layers or {}, figures)
-    downloads = Downloads(_on_page(published, document), folder=figures != "none")
-    texts: dict[str, str | bytes] = {
-        "results.json": json_text(document),
-        "results.csv": csv_text(document["frames"]),
-        "cells.csv": csv_text(document["cells"], CELL_COLUMNS),
-        "report.html": render_page(
-            document, series, structures, pack_layers(layers or {}, document["frames"]), downloads
-        ),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    if figures != "none":
-        (folder / FOLDER).mkdir(exist_ok=True)
-        for figure in published:
-            texts |= {f"{FOLDER}/{name}": data for name, data in figure.files.items()}
-    for name, text in texts.items():
-        _replace(folder / name, text)
+    layers = layers or {}
+    with begun(document, series, layers, figures, folder) as published:
+        document["settings"] = plain(settings() if callable(settings) else settings)
+        found = structures() if callable(structures) else structures
+        texts: dict[str, str | bytes | Path] = {
+            "results.json": json_text(document),
+            "results.csv": csv_text(document["frames"]),
+            "cells.csv": csv_text(document["cells"], CELL_COLUMNS),
+        }
+        packed = pack_layers(layers, document["frames"])
+        drawn: list[Published] = []
+
+        def downloads() -> Downloads:
+            drawn.extend(published())
+            return Downloads(drawn, folder=figures != "none")
+
+        texts["report.html"] = render_page(document, series, found, packed, downloads)
+        folder.mkdir(parents=True, exist_ok=True)
+        if figures != "none":
+            (folder / FOLDER).mkdir(exist_ok=True)
+            for figure in drawn:
+                texts |= {f"{FOLDER}/{name}": data for name, data in figure.files.items()}
+        for name, text in texts.items():
+            _replace(folder / name, text)
     return folder / "report.html"
 
 
-def _on_page(published: Sequence[Published], document: dict[str, Any]) -> list[Published]:
-    """The figures that the page draws, for which alone it offers numbers."""
-    pairs = summarize(document["frames"], document["pairs"])
-    drawn = {pairs[place].row["pair_pk"] for place in drawn_pairs(pairs)}
-    return [one for one in published if one.numbers.kind not in ("dipoles", "energies") or one.numbers.key in drawn]
+def _replace(path: Path, content: str | bytes | Path) -> None:
+    """Write a file beside ``path``, unless it is a draft already, and move it there.
 
-
-def _replace(path: Path, content: str | bytes) -> None:
-    """Write a file beside ``path`` and move it there. Not by tempfile: its files are readable by their owner alone."""
+    Not by tempfile: its files are readable by their owner alone.
+    """
+    if isinstance(content, Path):
+        content.replace(path)
+        return
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)

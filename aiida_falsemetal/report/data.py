@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -76,7 +76,9 @@ def is_plain(values: Collection[Any]) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """A copy that strict JSON can hold: numpy becomes Python, NaN and infinities become None.
+    """What strict JSON can hold: numpy becomes Python, NaN and infinities become None.
+
+    A row or a list that it can hold as it is is returned itself, for a hundred thousand rows of a query are such.
 
     :raises TypeError: for anything else that JSON has no form for.
     """
@@ -92,42 +94,53 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        if is_plain(value.values()):
-            return dict(zip(map(str, value), value.values(), strict=True))
+        if is_plain(value.values()) and set(map(type, value)) <= {str}:
+            return value
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return list(value) if is_plain(value) else [plain(item) for item in value]
+        if is_plain(value):
+            return value if type(value) is list else list(value)
+        return [plain(item) for item in value]
     raise TypeError(f"a result cannot hold {type(value).__name__}: {value!r}")
 
 
 def json_text(document: Any) -> str:
     """Strict JSON of a plain document, keys in the order given."""
-    return _indented(document, 0) + "\n"
+    return "".join([*_indented(document, 0), "\n"])
 
 
-def _indented(value: Any, depth: int) -> str:
-    """What ``json.dumps`` writes with ``indent=1``, whose slow form Python then takes, also for the rows of frames."""
+def _indented(value: Any, depth: int) -> Iterator[str]:
+    """What ``json.dumps`` writes with ``indent=1``, whose slow form Python then takes, also for the rows of frames.
+
+    In pieces, for of a large campaign each copy of the whole is 140 MB.
+    """
     inner = "\n" + " " * (depth + 1)
-    if isinstance(value, dict) and value:
-        if not _NESTED.isdisjoint(map(type, value.values())):
-            parts = [f"{_dumped(key)}: {_indented(item, depth + 1)}" for key, item in value.items()]
-            body = f",{inner}".join(parts)
-        else:
-            body = _dumped(value, inner)[1:-1]
-        return f"{{{inner}{body}{inner[:-1]}}}"
-    if isinstance(value, list) and value:
-        if not _NESTED.isdisjoint(map(type, value)):
-            body = f",{inner}".join(_indented(item, depth + 1) for item in value)
-        else:
-            body = _dumped(value, inner)[1:-1]
-        return f"[{inner}{body}{inner[:-1]}]"
-    return _dumped(value)
+    if not isinstance(value, (dict, list)) or not value:
+        yield _dumped(value)
+        return
+    signs = "{}" if isinstance(value, dict) else "[]"
+    if _NESTED.isdisjoint(map(type, value.values() if isinstance(value, dict) else value)):
+        yield f"{signs[0]}{inner}{_dumped(value, inner)[1:-1]}{inner[:-1]}{signs[1]}"
+        return
+    before = f"{signs[0]}{inner}"
+    for key in value:
+        yield before
+        if isinstance(value, dict):
+            yield f"{_dumped(key)}: "
+        yield from _indented(value[key] if isinstance(value, dict) else key, depth + 1)
+        before = f",{inner}"
+    yield f"{inner[:-1]}{signs[1]}"
 
 
 def _dumped(value: Any, between: str = " ") -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(f",{between}", ": "))
+    return _encoder(between)(value)
+
+
+@lru_cache
+def _encoder(between: str) -> Callable[[Any], str]:
+    return json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(f",{between}", ": ")).encode
 
 
 def csv_text(rows: Sequence[dict[str, Any]], columns: Sequence[str] = FRAME_COLUMNS) -> str:

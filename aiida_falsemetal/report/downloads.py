@@ -7,7 +7,6 @@ script makes JSON and CSV. What does not fit is a link into the folder of figure
 from __future__ import annotations
 
 import base64
-import gzip
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -28,13 +27,14 @@ TYPES = {"svg": "image/svg+xml", "pdf": "application/pdf", "bib": "application/x
 class Downloads:
     """The download line of each figure.
 
-    :param figures: in the order in which they get a share of the page.
+    :param figures: in the order in which they get a share of the page; those that it does not draw get none.
     :param folder: whether their files are written beside the page.
     """
 
     def __init__(self, figures: Sequence[Published], folder: bool) -> None:
         self._folder = folder
         self._lines: dict[tuple[str, Any], Markup] = {}
+        figures = [figure for figure in figures if figure.on_page]
         self._layers = [figure.numbers for figure in figures if figure.numbers.kind == "layers"]
         self._numbers: list[Markup] = []
         self._drawings_left, self._numbers_left = DRAWINGS, NUMBERS
@@ -89,7 +89,7 @@ class Downloads:
 
     def _number_links(self, figure: Published) -> tuple[list[Markup], bool]:
         """Links to CSV and JSON, and whether they lead out of the page."""
-        packed = base64.b64encode(gzip.compress(figure.json, mtime=0)).decode()
+        packed = base64.b64encode(figure.packed).decode()
         if len(packed) > self._numbers_left:
             if not self._folder:
                 return [Markup("numbers too large for this page, written with --figures auto")], False

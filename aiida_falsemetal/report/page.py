@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
@@ -31,16 +32,15 @@ def render_page(
     series: dict[int, dict[str, Any]],
     structures: dict[str, Any] | None = None,
     layers: dict[str, Any] | None = None,
-    downloads: Downloads | None = None,
+    downloads: Callable[[], Downloads] | None = None,
 ) -> str:
     """The page as one string of HTML that needs nothing else.
 
     :param document: plain ``campaign``, ``settings``, ``frames``, ``pairs``, ``cells`` and ``laws``.
     :param series: see :func:`.build.build_report`, as ``structures``.
     :param layers: of the frames that have them, see :func:`.structures.pack_layers`.
-    :param downloads: of the figures; None for none.
+    :param downloads: of the figures, asked for when all else is there: others may still draw. None for none.
     """
-    downloads = downloads or Downloads((), folder=False)
     folder = resources.files(__package__) / "templates"
     environment = jinja2.Environment(
         autoescape=True,
@@ -59,20 +59,23 @@ def render_page(
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
     structures = structures or pack_structures((), 0)
     places = budget.frames_of_page(document["frames"])
+    context = _context(document, series, places)
+    data = embedded_json({**document, "frames": embed.by_columns([document["frames"][place] for place in places])})
+    offered = Downloads((), folder=False) if downloads is None else downloads()
     return template.render(
-        **_context(document, series, places),
+        **context,
         style=Markup("".join((folder / f"{name}.css").read_text(encoding="utf-8") for name in ("style", "downloads"))),
         script=Markup("".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)),
-        data=embedded_json({**document, "frames": embed.by_columns([document["frames"][place] for place in places])}),
+        data=data,
         structures=structures,
         structures_json=embedded_json(structures),
         layers=layers or {},
         layers_json=embedded_json(layers or {}),
         viewer=embedded_json(embed.viewer_code()) if structures["held"] else None,
         viewer_version=embed.VIEWER_VERSION,
-        download=downloads.line,
-        layer_downloads=downloads.layers,
-        download_script=downloads.script,
+        download=offered.line,
+        layer_downloads=offered.layers,
+        download_script=offered.script,
         paper=methods_section(document),
     )
 

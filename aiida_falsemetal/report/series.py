@@ -63,11 +63,18 @@ def envelope(time: NDArray[np.float64], value: NDArray[np.float64], bins: int = 
     """
     if len(time) <= 2 * bins:
         return list(zip(time.tolist(), value.tolist(), strict=True))
-    points = []
-    for part in np.array_split(np.arange(len(time)), bins):
-        extremes = {int(part[np.argmin(value[part])]), int(part[np.argmax(value[part])])}
-        points += [(float(time[index]), float(value[index])) for index in sorted(extremes)]
-    return points
+    places = np.unique([_first_of_bins(value, np.minimum, bins), _first_of_bins(value, np.maximum, bins)])
+    return list(zip(time[places].tolist(), value[places].tolist(), strict=True))
+
+
+def _first_of_bins(value: NDArray[np.float64], extreme: np.ufunc, bins: int) -> NDArray[np.int64]:
+    """Where in each bin, of those that ``numpy.array_split`` makes, the extreme is met first."""
+    size, longer = divmod(len(value), bins)
+    sizes = np.full(bins, size)
+    sizes[:longer] += 1
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    met = np.flatnonzero(value == np.repeat(extreme.reduceat(value, starts), sizes))
+    return np.asarray(met[np.searchsorted(met, starts)])
 
 
 def histogram(value: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

@@ -116,7 +116,7 @@ def _summarize(row: dict[str, Any], frames: list[dict[str, Any]]) -> Pair:
         converged=row.get("converged", len(computed)),
         metallic=row.get("metallic", sum(bool(frame.get("metallic")) for frame in computed)),
         failed=failed,
-        min_gap=min((frame["gap"] for frame in computed), default=None),
+        min_gap=min((frame["gap"] for frame in computed), default=row.get("min_gap")),
         mean_gap=mean_gap(frames) if row["mean_gap"] is None else row["mean_gap"],
         mean_gap_low=row["mean_gap_low"],
         mean_gap_high=row["mean_gap_high"],

@@ -16,7 +16,7 @@ from aiida.common.links import LinkType
 from aiida_falsemetal.campaign.schema import VerdictSettings
 from aiida_falsemetal.cli.query import FIGURES, TABLE_COLUMNS, concluded, current_rows, report, write_report
 from aiida_falsemetal.cli.screen import finish
-from aiida_falsemetal.names import FRAME_COLUMNS
+from aiida_falsemetal.names import FRAME_COLUMNS, JUDGED_BY
 from aiida_falsemetal.query import rows
 from aiida_falsemetal.report.publication import CHOICES, MOST
 from tests.query.test_rows import Graph, graph  # noqa: F401  (a fixture)
@@ -52,7 +52,7 @@ def test_unknown_campaign_has_no_report(tmp_path: Path) -> None:
 
 def conclude(campaign: str, kind: str, content: dict[str, Any]) -> None:
     """A node as `conclude_campaign` leaves it."""
-    function = orm.CalcFunctionNode().store()
+    function = orm.CalcFunctionNode(process_type=JUDGED_BY[kind]).store()
     labels = {"kind": kind, "campaign": campaign, "interface": "film8", "mlip": "sr"}
     function.base.extras.set_many({f"falsemetal_{key}": value for key, value in labels.items()})
     result = orm.Dict(content)

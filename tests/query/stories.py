@@ -9,6 +9,7 @@ import numpy as np
 from aiida import orm
 from aiida.common.links import LinkType
 
+from aiida_falsemetal.names import JUDGED_BY
 from aiida_falsemetal.workflows.protocols import load_protocol
 from tests.data import nodes
 
@@ -113,7 +114,7 @@ class Told:
 
     def judge(self, **content: Any) -> orm.Dict:
         """A verdict on all seeds, as `conclude_campaign` leaves it."""
-        function = orm.CalcFunctionNode()
+        function = orm.CalcFunctionNode(process_type=JUDGED_BY["cell"])
         function.base.links.add_incoming(self.verdict, LinkType.INPUT_CALC, "verdict_1")
         function.store()
         function.base.extras.set("falsemetal_kind", "cell")

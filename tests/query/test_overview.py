@@ -10,6 +10,8 @@ from aiida import orm
 from plumpy.process_states import ProcessState
 
 from aiida_falsemetal.query.progress import campaign_names, campaign_progress, overview
+from aiida_falsemetal.query.rows import current_rows
+from aiida_falsemetal.report.matrix import squares
 from tests.data import nodes
 
 from .test_rows import Graph, graph  # noqa: F401  (a fixture)
@@ -65,6 +67,24 @@ def test_time_left_of_gaps_that_were_measured(graph: Graph) -> None:  # noqa: F8
     # Six gaps of 9 s on one core; these results came at once, so that nothing is added for AiiDA.
     assert found.left.whole and found.left.seconds == pytest.approx(6 * 9.0)
     assert overview(graph.campaign, now=begun + 90.0).elapsed == pytest.approx(90.0)
+
+
+def test_frames_that_a_verdict_counts_are_not_read_when_all_is_over(graph: Graph) -> None:  # noqa: F811
+    counts = {"selected": 3, "converged": 2, "metallic": 1, "failed": {"410": 1}, "min_gap": 0.1}
+    judged = orm.Dict({"verdict": "metallized", "reason": "A gap has closed.", **counts})
+    pairs = [graph.pair(verdict=judged), graph.pair(seed=2, exit_status=401)]
+    for pair in pairs:
+        for step, gap in enumerate((0.1, 3.0, None)):
+            graph.gap(pair, step, gap=gap, exit_status=0 if gap else 401)
+    found = overview(graph.campaign)
+    # The second one has no verdict, so that only its frames tell what became of it.
+    assert {row["pair_pk"] for row in found.frames} == {pairs[1].pk} and len(found.frames) == 3
+    whole = current_rows(graph.campaign)
+    assert [one.lines() for one in squares(found.frames, found.pairs, [], found.progress)] == [
+        one.lines() for one in squares(*whole, [], found.progress)
+    ]
+    screen(graph.campaign, [])
+    assert len(overview(graph.campaign).frames) == 6
 
 
 def test_a_campaign_that_nobody_knows() -> None:

@@ -12,7 +12,7 @@ from aiida.common.links import LinkType
 
 from aiida_falsemetal.calculations.evidence import FRAME_KEYS, Seed, summarize
 from aiida_falsemetal.calculations.verdict import THRESHOLDS
-from aiida_falsemetal.names import EXTRAS, FRAME_COLUMNS
+from aiida_falsemetal.names import EXTRAS, FRAME_COLUMNS, JUDGED_BY
 from aiida_falsemetal.query import QueryError, frames, interfaces, mlips, pairs
 from aiida_falsemetal.query.columns import column_kinds, kind_of
 from aiida_falsemetal.query.subjects import FRAMES, INTERFACES, MLIPS, PAIRS, SUBJECTS, table
@@ -24,7 +24,7 @@ from .test_rows import INFO, MD, SELECTION, Graph, graph  # noqa: F401  (a fixtu
 
 def law(campaign: str, **content: Any) -> orm.Dict:
     """A gap law, as `conclude_campaign` leaves it."""
-    function = orm.CalcFunctionNode().store()
+    function = orm.CalcFunctionNode(process_type=JUDGED_BY["law"]).store()
     labels = {"kind": "law", "campaign": campaign, "interface": "film8"}
     function.base.extras.set_many({f"falsemetal_{key}": value for key, value in labels.items()})
     result = orm.Dict(content)
