@@ -67,6 +67,7 @@ def ensure_daemon() -> bool:
     _end(_orphans())
     _forget_broker()
     lost = lost_processes()
+    end_cut_off()
     try:
         get_daemon_client().start_daemon(number_workers=1, timeout=START_SECONDS)
     except (ConfigurationError, DaemonException) as error:
@@ -125,7 +126,27 @@ def lost_processes() -> list[Any]:
     return [node for node in _unfinished() if node.pk not in tasks]
 
 
+def end_cut_off() -> None:
+    """Mark calcfunctions that a killed worker was in the middle of as killed: the workchain that called one calls
+    another, and nothing else would ever end it. The daemon must be stopped."""
+    from aiida import orm
+    from plumpy import ProcessState
+
+    for node in _active():
+        if isinstance(node, orm.CalcFunctionNode):
+            node.set_process_state(ProcessState.KILLED)
+            node.set_process_status("the daemon was killed; its workchain calls it again")
+            node.seal()
+
+
 def _unfinished() -> list[Any]:
+    """What a daemon has to go on with. A calcfunction that was cut off runs again with the workchain that called it."""
+    from aiida import orm
+
+    return [node for node in _active() if isinstance(node, (orm.WorkChainNode, orm.CalcJobNode))]
+
+
+def _active() -> list[Any]:
     """Processes of submitted screens and twins that have not ended. Those that someone runs in a shell of their own are
     not among them: to continue one here would run it twice."""
     from aiida import orm
@@ -145,9 +166,7 @@ def _unfinished() -> list[Any]:
         called = {node.pk: node for (node,) in query.iterall()}
         frontier = [pk for pk in called if pk not in found]
         found.update(called)
-    # A calcfunction that was cut off runs again with the workchain that called it.
-    kinds = (orm.WorkChainNode, orm.CalcJobNode)
-    return [node for node in found.values() if isinstance(node, kinds)]
+    return list(found.values())
 
 
 def _profile() -> Any:
