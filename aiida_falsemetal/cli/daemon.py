@@ -17,6 +17,8 @@ from .environment import own_programs_first
 
 START_SECONDS = 60
 STOP_SECONDS = 30.0
+PAUSED = "after failed transport task"
+"""What AiiDA says of a process that it has paused itself."""
 SUBMITTED = ("falsemetal.screen", "falsemetal.twin")
 """What our commands submit to the daemon."""
 
@@ -124,6 +126,17 @@ def lost_processes() -> list[Any]:
 
     tasks = set(get_process_tasks(get_manager().get_broker()))
     return [node for node in _unfinished() if node.pk not in tasks]
+
+
+def play_paused() -> int:
+    """Have jobs go on that AiiDA has paused because their machine or its disk failed it five times in a row; returns
+    how many. What a user has paused stays so."""
+    from aiida.engine.processes.control import play_processes
+
+    paused = [node for node in _unfinished() if node.paused and PAUSED in str(node.process_status)]
+    if paused:
+        play_processes(paused)
+    return len(paused)
 
 
 def end_cut_off() -> None:

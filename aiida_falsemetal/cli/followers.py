@@ -7,6 +7,7 @@ before the others. A daemon that the user has started is left alone.
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import Any, TextIO
 import click
 
 from .locks import file_lock
+
+PLAY_SECONDS = 60.0
+"""How often jobs that AiiDA has paused are tried again."""
 
 
 @contextmanager
@@ -25,7 +29,7 @@ def following() -> Iterator[Callable[[], None]]:
 
     :raises click.ClickException: if the daemon does not start, or from what is given, if the user's was stopped.
     """
-    from .daemon import daemon_runs, ensure_daemon, stop_daemon
+    from .daemon import daemon_runs, ensure_daemon, play_paused, stop_daemon
 
     gate, register = _files()
     with register.open("a+") as file:
@@ -34,7 +38,7 @@ def following() -> Iterator[Callable[[], None]]:
             fcntl.flock(file, fcntl.LOCK_SH)
             if ensure_daemon():
                 _write(file, _pid())
-        ours = _read(file) == _pid()
+        ours, played = _read(file) == _pid(), 0.0
 
         def keep() -> None:
             with file_lock(gate):
@@ -42,6 +46,11 @@ def following() -> Iterator[Callable[[], None]]:
                     raise click.ClickException("the daemon was stopped. The same command goes on from here.")
                 if ensure_daemon():
                     _write(file, _pid())
+            nonlocal played
+            if time.monotonic() - played > PLAY_SECONDS:
+                played = time.monotonic()
+                if count := play_paused():
+                    click.echo(f"{count} jobs whose machine could not be used were paused; trying again", err=True)
 
         try:
             yield keep

@@ -1,0 +1,161 @@
+"""Faults of the engines: PostgreSQL and RabbitMQ that restart, ssh that is away, SLURM's node and jobs."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.engines.base import wait_until
+from tests.engines.conftest import HOST
+from tests.engines.slurm import Slurm
+from tests.screen.conftest import Workspace
+
+from .harness import Census, assert_survived, disturbed, kill, pw, wait_for
+
+pytestmark = [pytest.mark.qe, pytest.mark.slow]
+
+Command = subprocess.Popen[str]
+AWAY_SECONDS = 20.0
+FOUR_GIB = "1000"
+
+
+def children_of(folder: Path, name: str) -> list[psutil.Process]:
+    """Processes called ``name`` that were started with a path in ``folder``."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.name().startswith(name) and str(folder) in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("moment", ["md", "pw"])
+def test_database_restarts(servers: Workspace, short: Path, reference: Census, moment: str) -> None:
+    """At once, as after a crash: all connections are cut, whatever they were in the middle of."""
+
+    def inject(space: Workspace, command: Command) -> None:
+        if moment == "md":
+            space.wait_for_md(60)
+        else:
+            pw(space)
+        (pg_ctl,) = (Path(process.exe()).parent / "pg_ctl" for process in children_of(short / "pg", "postgres"))
+        data = short / "pg" / "data"
+        options = (data / "postmaster.opts").read_text().split(maxsplit=1)[1].strip().replace('"', "")
+        flags = options.split(f"-D {data}")[-1].strip() or options
+        stop = f"{pg_ctl} -D {data} -w -m immediate stop"
+        start = f"{pg_ctl} -D {data} -w -l {short}/pg/log -o '{flags}' start"
+        for line in (stop, start):
+            with (short / "pg" / "commands.log").open("ab") as log:
+                subprocess.run(
+                    ["su", "postgres", "-s", "/bin/sh", "-c", line], check=True, cwd="/", stdout=log, stderr=log
+                )
+            time.sleep(5.0 if line == stop else 0.0)
+
+    disturbed(servers, f"database-{moment}", inject, again=2)
+    assert_survived(servers, f"database-{moment}", reference)
+
+
+def test_ssh_is_away(cluster: Workspace, batch: Slurm, short: Path, reference: Census) -> None:
+    """Connections are cut and refused for a while. Jobs of SLURM go on, and are fetched later."""
+
+    def inject(space: Workspace, command: Command) -> None:
+        wait_for(lambda: "RUNNING" in batch.ask("squeue", "-h", "-o", "%T"), "a job that runs")
+        config = short / "sshd" / "sshd_config"
+        server = [process for process in children_of(short / "sshd", "sshd") if "-f" in process.cmdline()]
+        sessions = [child for process in server for child in process.children(recursive=True)]
+        line = server[0].cmdline()
+        # Stopped, it accepts no connection and answers none; its sessions are cut.
+        for process in server:
+            process.suspend()
+        kill([child for child in sessions if child.name().startswith("sshd")] or server[:0] or sessions)
+        time.sleep(AWAY_SECONDS)
+        for process in server:
+            process.resume()
+        assert config.exists() and line
+
+    disturbed(cluster, "ssh-away", inject, "--computer", HOST)
+    assert_survived(cluster, "ssh-away", reference)
+
+
+def running_job(batch: Slurm) -> str:
+    """A job of SLURM that has run for some seconds."""
+
+    def found() -> str | None:
+        for line in batch.ask("squeue", "-h", "-o", "%i %T %M").splitlines():
+            job, state, since = line.split()
+            if state == "RUNNING" and int(since.rpartition(":")[2]) >= 3:
+                return job
+        return None
+
+    job: str = wait_for(found, "a job that runs")
+    return job
+
+
+def test_node_is_drained(cluster: Workspace, batch: Slurm, reference: Census) -> None:
+    """The job that runs goes on; the next ones wait until the node is back."""
+
+    def inject(space: Workspace, command: Command) -> None:
+        running_job(batch)
+        node = batch.ask("sinfo", "-h", "-o", "%n").split()[0]
+        batch.ask("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=test")
+        wait_for(lambda: "PENDING" in batch.ask("squeue", "-h", "-o", "%T"), "a job that waits")
+        time.sleep(5.0)
+        batch.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
+    disturbed(cluster, "drained", inject, "--computer", HOST)
+    assert_survived(cluster, "drained", reference)
+
+
+def test_node_goes_down(cluster: Workspace, batch: Slurm, reference: Census) -> None:
+    """SLURM ends the node's job and puts it into its queue again, or gives it up; the node comes back."""
+
+    def inject(space: Workspace, command: Command) -> None:
+        running_job(batch)
+        node = batch.ask("sinfo", "-h", "-o", "%n").split()[0]
+        batch.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+        time.sleep(8.0)
+        batch.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+        wait_until(lambda: batch.ask("sinfo", "-h", "-o", "%t").strip() in ("idle", "mix", "alloc"), "SLURM's node")
+
+    disturbed(cluster, "node-down", inject, "--computer", HOST)
+    assert_survived(cluster, "node-down", reference)
+
+
+@pytest.mark.parametrize("which", ["md", "pw"])
+def test_job_is_cancelled(cluster: Workspace, batch: Slurm, reference: Census, which: str) -> None:
+    """scancel, by an operator."""
+
+    def inject(space: Workspace, command: Command) -> None:
+        first = running_job(batch)
+        if which == "pw":
+            job = wait_for(
+                lambda: [j for j in batch.ask("squeue", "-h", "-t", "R", "-o", "%i").split() if j != first], "pw.x"
+            )
+            first = job[0]
+        batch.ask("scancel", first)
+
+    disturbed(cluster, f"cancelled-{which}", inject, "--computer", HOST)
+    assert_survived(cluster, f"cancelled-{which}", reference)
+
+
+def test_job_is_out_of_memory(cluster: Workspace, batch: Slurm, reference: Census) -> None:
+    """What the kernel does to the largest process of a node that is full; SLURM's job fails with signal 9."""
+
+    def inject(space: Workspace, command: Command) -> None:
+        running_job(batch)
+        drivers = wait_for(
+            lambda: [
+                p for p in psutil.process_iter() if "runner.pyz" in " ".join(p.cmdline()) and "python" in p.name()
+            ],
+            "the driver",
+        )
+        kill([process for process in drivers if str(space.folder.parent) or process])
+
+    disturbed(cluster, "slurm-memory", inject, "--computer", HOST)
+    assert_survived(cluster, "slurm-memory", reference)
