@@ -11,7 +11,7 @@ import pytest
 
 from tests.screen.conftest import Workspace
 
-from .harness import CHANGES, assert_survived, census, wait_for
+from .harness import CHANGES, Census, assert_survived, census, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
