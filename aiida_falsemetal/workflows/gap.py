@@ -14,6 +14,7 @@ from typing import Any
 
 from aiida import orm
 from aiida.common import AttributeDict
+from aiida.common.exceptions import NotExistent
 from aiida.engine import ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import DataFactory, WorkflowFactory
@@ -144,7 +145,7 @@ class GapWorkChain(PropertyStages):
         """Submit the next rung."""
         rung = self._next_rung()
         assert rung is not None
-        self.ctx.degauss = rung.degauss
+        self.ctx.degauss, self.ctx.from_atoms = rung.degauss, rung.start is None
         settings = {**self.ctx.settings, **rung.changes}
         start = None if rung.start is None else orm.load_node(self.ctx.pks[rung.start]).outputs.remote_folder
         if start is not None and is_gone(start):
@@ -167,7 +168,8 @@ class GapWorkChain(PropertyStages):
             moved = None if self._substrate() else self._edges(self.ctx.pw).witness
             self.ctx.runs.append([self.ctx.degauss, True, moved])
             return
-        self.ctx.runs.append([self.ctx.degauss, False, None])
+        began = self.ctx.get("from_atoms", True) or any(map(iterated, jobs))
+        self.ctx.runs.append([self.ctx.degauss, False, None, began])
         for job in jobs:
             # aiida-quantumespresso's failures are cache sources unless someone says no: a failure must not be a hit.
             job.base.caching.is_valid_cache = False
@@ -276,6 +278,14 @@ class GapWorkChain(PropertyStages):
         if start is not None:
             inputs.pw["parent_folder"] = start
         return inputs
+
+
+def iterated(job: orm.CalcJobNode) -> bool:
+    """Whether a run of pw.x came to its first iteration; also where nobody knows."""
+    try:
+        return "iteration #" in job.outputs.retrieved.base.repository.get_object_content("aiida.out")
+    except (NotExistent, FileNotFoundError):
+        return True
 
 
 def pw_parameters(settings: dict[str, Any], electrons: int, degauss: float) -> dict[str, Any]:

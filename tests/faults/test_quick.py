@@ -67,8 +67,8 @@ def test_a_step_that_is_done_again_takes_its_child(
     def submit(what: Any, inputs: Any = None, **more: Any) -> Any:
         submitted.append(more["metadata"]["call_link_label"])
         child = instantiate_process(runner, what, **more)
-        if checkpoint:
-            child.node.set_checkpoint("what the persister writes")
+        if not checkpoint:
+            child.node.delete_checkpoint()
         return child.node
 
     monkeypatch.setattr(runner, "submit", submit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -14,16 +16,15 @@ from tests.engines.conftest import HOST
 from tests.engines.slurm import Slurm
 from tests.screen.conftest import Workspace
 
-from .harness import Census, assert_survived, disturbed, kill, pw, wait_for
+from .harness import Census, assert_survived, disturbed, kill, pw, stopped, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
 Command = subprocess.Popen[str]
 AWAY_SECONDS = 20.0
-FOUR_GIB = "1000"
 
 
-def children_of(folder: Path, name: str) -> list[psutil.Process]:
+def started_in(folder: Path, name: str) -> list[psutil.Process]:
     """Processes called ``name`` that were started with a path in ``folder``."""
     found = []
     for process in psutil.process_iter():
@@ -35,6 +36,19 @@ def children_of(folder: Path, name: str) -> list[psutil.Process]:
     return found
 
 
+def restart_postgres(folder: Path) -> None:
+    """Stop it at once, as a crash does, and start it again after some seconds."""
+    (server,) = (process for process in started_in(folder, "postgres") if "-D" in process.cmdline())
+    _, _, data, *flags = server.cmdline()
+    line = [str(Path(server.exe()).parent / "pg_ctl"), "-D", data, "-w"]
+    stop, start = [*line, "-m", "immediate", "stop"], [*line, "-l", f"{folder}/log", "-o", shlex.join(flags), "start"]
+    with (folder / "commands.log").open("ab") as log:
+        for number, words in enumerate((stop, start)):
+            time.sleep(5.0 * number)
+            given = ["su", "postgres", "-s", "/bin/sh", "-c", shlex.join(words)] if os.getuid() == 0 else words
+            subprocess.run(given, check=True, cwd="/", stdout=log, stderr=log)
+
+
 @pytest.mark.parametrize("moment", ["md", "pw"])
 def test_database_restarts(servers: Workspace, short: Path, reference: Census, moment: str) -> None:
     """At once, as after a crash: all connections are cut, whatever they were in the middle of."""
@@ -44,40 +58,21 @@ def test_database_restarts(servers: Workspace, short: Path, reference: Census, m
             space.wait_for_md(60)
         else:
             pw(space)
-        (pg_ctl,) = (Path(process.exe()).parent / "pg_ctl" for process in children_of(short / "pg", "postgres"))
-        data = short / "pg" / "data"
-        options = (data / "postmaster.opts").read_text().split(maxsplit=1)[1].strip().replace('"', "")
-        flags = options.split(f"-D {data}")[-1].strip() or options
-        stop = f"{pg_ctl} -D {data} -w -m immediate stop"
-        start = f"{pg_ctl} -D {data} -w -l {short}/pg/log -o '{flags}' start"
-        for line in (stop, start):
-            with (short / "pg" / "commands.log").open("ab") as log:
-                subprocess.run(
-                    ["su", "postgres", "-s", "/bin/sh", "-c", line], check=True, cwd="/", stdout=log, stderr=log
-                )
-            time.sleep(5.0 if line == stop else 0.0)
+        restart_postgres(short / "pg")
 
     disturbed(servers, f"database-{moment}", inject, again=2)
     assert_survived(servers, f"database-{moment}", reference)
 
 
 def test_ssh_is_away(cluster: Workspace, batch: Slurm, short: Path, reference: Census) -> None:
-    """Connections are cut and refused for a while. Jobs of SLURM go on, and are fetched later."""
+    """Sessions are cut, and nobody answers for a while. Jobs of SLURM go on, and are fetched later."""
 
     def inject(space: Workspace, command: Command) -> None:
         wait_for(lambda: "RUNNING" in batch.ask("squeue", "-h", "-o", "%T"), "a job that runs")
-        config = short / "sshd" / "sshd_config"
-        server = [process for process in children_of(short / "sshd", "sshd") if "-f" in process.cmdline()]
-        sessions = [child for process in server for child in process.children(recursive=True)]
-        line = server[0].cmdline()
-        # Stopped, it accepts no connection and answers none; its sessions are cut.
-        for process in server:
-            process.suspend()
-        kill([child for child in sessions if child.name().startswith("sshd")] or server[:0] or sessions)
-        time.sleep(AWAY_SECONDS)
-        for process in server:
-            process.resume()
-        assert config.exists() and line
+        (server,) = (process for process in started_in(short / "sshd", "sshd") if "-f" in process.cmdline())
+        with stopped(server):
+            kill(server.children(recursive=True))
+            time.sleep(AWAY_SECONDS)
 
     disturbed(cluster, "ssh-away", inject, "--computer", HOST)
     assert_survived(cluster, "ssh-away", reference)
@@ -144,18 +139,17 @@ def test_job_is_cancelled(cluster: Workspace, batch: Slurm, reference: Census, w
     assert_survived(cluster, f"cancelled-{which}", reference)
 
 
-def test_job_is_out_of_memory(cluster: Workspace, batch: Slurm, reference: Census) -> None:
+def test_job_is_out_of_memory(cluster: Workspace, batch: Slurm, short: Path, reference: Census) -> None:
     """What the kernel does to the largest process of a node that is full; SLURM's job fails with signal 9."""
 
     def inject(space: Workspace, command: Command) -> None:
         running_job(batch)
-        drivers = wait_for(
-            lambda: [
-                p for p in psutil.process_iter() if "runner.pyz" in " ".join(p.cmdline()) and "python" in p.name()
-            ],
-            "the driver",
-        )
-        kill([process for process in drivers if str(space.folder.parent) or process])
+
+        def driver() -> list[psutil.Process]:
+            found = [p for p in psutil.process_iter(["name", "cmdline"]) if "runner.pyz" in " ".join(p.info["cmdline"])]
+            return [p for p in found if "python" in p.info["name"] and p.cwd().startswith(str(short))]
+
+        kill(wait_for(driver, "the driver"))
 
     disturbed(cluster, "slurm-memory", inject, "--computer", HOST)
     assert_survived(cluster, "slurm-memory", reference)
