@@ -17,6 +17,8 @@ from .environment import own_programs_first
 
 START_SECONDS = 60
 STOP_SECONDS = 30.0
+BEGIN_SECONDS = 20.0
+"""In which a daemon begins what it is told of."""
 PAUSED = "after failed transport task"
 """What AiiDA says of a process that it has paused itself."""
 SUBMITTED = ("falsemetal.screen", "falsemetal.twin")
@@ -126,6 +128,26 @@ def lost_processes() -> list[Any]:
 
     tasks = set(get_process_tasks(get_manager().get_broker()))
     return [node for node in _unfinished() if node.pk not in tasks]
+
+
+def revive_created(campaign: str) -> None:
+    """Tell the daemon of screens that were stored by commands which were killed before they could. To be called with
+    the campaign's lock, so that nobody is about to: a daemon begins what it is told of at once."""
+    from aiida import orm
+    from aiida.engine.processes.control import revive_processes
+    from aiida.plugins import WorkflowFactory
+
+    filters = {"extras.falsemetal_campaign": campaign, "attributes.process_state": "created"}
+    deadline = time.monotonic() + BEGIN_SECONDS
+    while True:
+        query = orm.QueryBuilder()
+        query.append(WorkflowFactory(SUBMITTED[0]), filters=filters, project=["*"])
+        found = query.all(flat=True)
+        if not found or time.monotonic() > deadline:
+            break
+        time.sleep(1.0)
+    if found:
+        revive_processes(found)
 
 
 def play_paused() -> int:

@@ -34,6 +34,9 @@ def following() -> Iterator[Callable[[], None]]:
     gate, register = _files()
     with register.open("a+") as file:
         with file_lock(gate):
+            if _is_last(file) and _read(file) == _pid() is not None:
+                # Left by a command that was killed, maybe before it had told the daemon what it had stored.
+                stop_daemon()
             # Held by each of them until it ends, however it ends.
             fcntl.flock(file, fcntl.LOCK_SH)
             if ensure_daemon():

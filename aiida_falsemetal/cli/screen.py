@@ -178,10 +178,12 @@ def _exit_unless_complete(campaign: str) -> None:
 
 def _submit(campaign: Any, pairs: list[tuple[Any, Any]], computer: str | None) -> None:
     """Submit what is missing by now: another command may have submitted it since this one looked."""
+    from .daemon import revive_created
     from .locks import campaign_lock
     from .submit import existing_pairs, missing_pairs, submit_screen
 
     with campaign_lock("campaign", campaign.name):
+        revive_created(campaign.name)
         missing = missing_pairs(pairs, existing_pairs(campaign.name))
         node = submit_screen(campaign, missing, find_machine(computer)) if missing else None
     if node is not None:

@@ -14,7 +14,6 @@ from typing import Any
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.common.exceptions import NotExistent
 from aiida.engine import ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import DataFactory, WorkflowFactory
@@ -24,6 +23,7 @@ from ..calculations.film import prepare_film
 from ..calculations.gap import failed_result, frame_result
 from ..physics.edges import BandEdges
 from .cleaning import DEFAULT, clean_jobs, is_gone
+from .endings import ended_itself, iterated
 from .ladder import Run, Rung, is_done, next_rung
 from .options import pw_options
 from .properties import PropertyStages, check_properties, check_substrate
@@ -32,6 +32,9 @@ from .pseudos import gap_settings, input_dft, pseudos_of
 LegacyUpfData = DataFactory("core.upf")
 UpfData = DataFactory("pseudo.upf")
 PwBaseWorkChain = WorkflowFactory("quantumespresso.pw.base")
+
+INTERRUPTIONS = 3
+"""Runs of pw.x of one frame that may be cut off from outside before it counts as a failure."""
 
 
 class GapWorkChain(PropertyStages):
@@ -173,6 +176,13 @@ class GapWorkChain(PropertyStages):
         for job in jobs:
             # aiida-quantumespresso's failures are cache sources unless someone says no: a failure must not be a hit.
             job.base.caching.is_valid_cache = False
+        if jobs and not any(map(ended_itself, jobs)) and self.ctx.get("interrupted", 0) < INTERRUPTIONS:
+            # It was killed, or its machine went down: the same rung again, as if nothing had been.
+            self.ctx.interrupted = self.ctx.get("interrupted", 0) + 1
+            self.ctx.runs.pop()
+            self.ctx.pks.pop()
+            self.report(f"pw.x was cut off; the same run once more, {self.ctx.interrupted} of {INTERRUPTIONS} times")
+            return
         last = max(jobs, key=lambda job: job.pk) if jobs else self.ctx.pw
         self.ctx.failure = {
             "exit_code": int(last.exit_status or 1),
@@ -251,6 +261,11 @@ class GapWorkChain(PropertyStages):
     def _record(self) -> orm.Dict:
         return self.inputs.record if "record" in self.inputs else orm.Dict({})
 
+    def _run_label(self) -> str:
+        """Label of the next run, which no other of this workchain has."""
+        again = self.ctx.get("interrupted", 0)
+        return f"pw_run_{len(self.ctx.pks) + 1}" + (f"_again_{again}" if again else "")
+
     def _pw_inputs(self, settings: dict[str, Any], degauss: float, start: orm.RemoteData | None) -> AttributeDict:
         kpoints = orm.KpointsData()
         kpoints.set_kpoints_mesh(settings["kpoints"])
@@ -272,20 +287,12 @@ class GapWorkChain(PropertyStages):
                 # The ladder is ours: it never starts from the density of a run that sloshed charge across the film.
                 "handler_overrides": orm.Dict({"handle_electronic_convergence_not_reached": {"enabled": False}}),
                 "max_iterations": orm.Int(3),
-                "metadata": {"call_link_label": f"pw_run_{len(self.ctx.pks) + 1}"},
+                "metadata": {"call_link_label": self._run_label()},
             }
         )
         if start is not None:
             inputs.pw["parent_folder"] = start
         return inputs
-
-
-def iterated(job: orm.CalcJobNode) -> bool:
-    """Whether a run of pw.x came to its first iteration; also where nobody knows."""
-    try:
-        return "iteration #" in job.outputs.retrieved.base.repository.get_object_content("aiida.out")
-    except (NotExistent, FileNotFoundError):
-        return True
 
 
 def pw_parameters(settings: dict[str, Any], electrons: int, degauss: float) -> dict[str, Any]:

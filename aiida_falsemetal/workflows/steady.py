@@ -12,7 +12,7 @@ from typing import Any
 
 from aiida import orm
 from aiida.common.links import LinkType
-from aiida.engine import WorkChain
+from aiida.engine import ProcessState, WorkChain
 
 ANY_LABEL = "CALL"
 """AiiDA's label of a call whose caller gives none: of such children nobody knows which is which."""
@@ -37,6 +37,9 @@ class SteadyWorkChain(WorkChain):
         child = None if label == ANY_LABEL else self._child(label)
         if child is None:
             return super().submit(process, inputs, **kwargs)
+        if child.process_state is ProcessState.CREATED and self.runner.controller is not None:
+            # Its maker may have been killed before it told the daemon. A worker ignores what it is told twice.
+            self.runner.controller.continue_process(child.pk, nowait=False, no_reply=True)
         self.report(f"{child.process_label}<{child.pk}> ({label}) was submitted before this step was cut off")
         return child
 

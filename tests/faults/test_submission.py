@@ -16,7 +16,7 @@ from .harness import CHANGES, Census, assert_survived, census, wait_for
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
 BEFORE_CHECKPOINT = "from aiida.engine.persistence import AiiDAPersister as where; name = 'save_checkpoint'"
-BEFORE_MESSAGE = "from plumpy.controller import RemoteProcessThreadController as where; name = 'continue_process'"
+BEFORE_MESSAGE = "from plumpy.process_comms import RemoteProcessThreadController as where; name = 'continue_process'"
 
 
 def killed_at(space: Workspace, where: str, *arguments: str) -> None:
