@@ -6,7 +6,6 @@ processes that the broker has no task for. Both are dealt with before a new daem
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 from .environment import own_programs_first
+from .family import end, family, is_daemon, orphans
 
 START_SECONDS = 60
 STOP_SECONDS = 30.0
@@ -31,7 +31,7 @@ def daemon_runs() -> bool:
 
     client = get_daemon_client()
     pid = client.get_daemon_pid()
-    if pid is None or not _is_daemon(pid):
+    if pid is None or not is_daemon(pid):
         return False
     try:
         return bool(client.get_status().get("status") == "active")
@@ -68,7 +68,7 @@ def ensure_daemon() -> bool:
 
     own_programs_first()
     client.VERDI_BIN = shutil.which("verdi")  # looked up when AiiDA was imported, maybe on another PATH
-    _end(_orphans())
+    end(orphans())
     _forget_broker()
     lost = lost_processes()
     end_cut_off()
@@ -90,34 +90,21 @@ def stop_daemon() -> None:
     from aiida.engine.daemon.client import DaemonException, get_daemon_client
 
     # Known before it ends: on a machine under load a worker may outlive the daemon that is to end it.
-    family = _family(get_daemon_client().get_daemon_pid())
+    own = family(get_daemon_client().get_daemon_pid())
     try:
         get_daemon_client().stop_daemon(wait=True, timeout=int(STOP_SECONDS))
     except DaemonException:
         pass  # it was killed: what it left is ended below
     deadline = time.monotonic() + STOP_SECONDS
     pid = get_daemon_client().get_daemon_pid()
-    while pid is not None and _is_daemon(pid) and time.monotonic() < deadline:
+    while pid is not None and is_daemon(pid) and time.monotonic() < deadline:
         time.sleep(0.2)
-    if pid is not None and _is_daemon(pid):
+    if pid is not None and is_daemon(pid):
         import psutil
 
-        _end([psutil.Process(pid)])
-    _end([process for process in family if process.is_running()])
-    _end(_orphans())
-
-
-def _family(pid: int | None) -> list[Any]:
-    """Workers and broker that the daemon ``pid`` has started; not the jobs, which end by themselves."""
-    import psutil
-
-    found = []
-    try:
-        if pid is not None and _is_daemon(pid):
-            found = [child for child in psutil.Process(pid).children() if _belongs(child.cmdline(), _profile().name)]
-    except psutil.Error:
-        pass  # it has just ended; what it left is an orphan
-    return found
+        end([psutil.Process(pid)])
+    end([process for process in own if process.is_running()])
+    end(orphans())
 
 
 def lost_processes() -> list[Any]:
@@ -238,60 +225,3 @@ def _await_broker() -> None:
         if time.monotonic() > deadline:
             raise click.ClickException("the ZeroMQ broker did not start; look at `verdi daemon logshow`.")
         time.sleep(0.2)
-
-
-def _is_daemon(pid: int) -> bool:
-    """Whether ``pid`` is a circus daemon of this user: pids are used again."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        line = " ".join(process.cmdline())
-        return process.status() != psutil.STATUS_ZOMBIE and ("circusd" in line or "start-circus" in line)
-    except psutil.Error:
-        return False
-
-
-def _belongs(line: list[str], profile: str) -> bool:
-    """Whether a command line is that of a daemon's worker or broker of ``profile``, or of circus's statistics."""
-    if any("from circus import stats" in word for word in line):
-        return True
-    if "daemon" not in line or not {"worker", "broker"} & set(line) or "-p" not in line:
-        return False
-    return line[line.index("-p") + 1] == profile
-
-
-def _orphans() -> list[Any]:
-    """Workers and brokers of this profile, of this AIIDA_PATH and this user, that no daemon looks after."""
-    import psutil
-    from aiida.manage.configuration import get_config
-
-    folder, name, found = str(get_config().dirpath), _profile().name, []
-    for process in psutil.process_iter():
-        try:
-            line = process.cmdline()
-            if process.uids().real != os.getuid() or not _belongs(line, name):
-                continue
-            parent = process.parent()
-            home = process.environ().get("AIIDA_PATH", os.path.expanduser("~"))
-            here = folder in (home, os.path.join(home, ".aiida"))
-            if here and (parent is None or not _is_daemon(parent.pid)):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def _end(processes: list[Any]) -> None:
-    """Ask processes to end; kill those that do not."""
-    import psutil
-
-    for process in processes:
-        try:
-            process.terminate()
-        except psutil.NoSuchProcess:
-            continue
-    _, stubborn = psutil.wait_procs(processes, timeout=10)
-    for process in stubborn:
-        process.kill()
-    psutil.wait_procs(stubborn, timeout=5)

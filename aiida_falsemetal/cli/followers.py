@@ -30,6 +30,7 @@ def following() -> Iterator[Callable[[], None]]:
     :raises click.ClickException: if the daemon does not start, or from what is given, if the user's was stopped.
     """
     from .daemon import daemon_runs, ensure_daemon, play_paused, stop_daemon
+    from .family import is_deaf
 
     gate, register = _files()
     with register.open("a+") as file:
@@ -47,6 +48,8 @@ def following() -> Iterator[Callable[[], None]]:
             with file_lock(gate):
                 if not ours and not daemon_runs():
                     raise click.ClickException("the daemon was stopped. The same command goes on from here.")
+                if ours and is_deaf(_pid()):
+                    stop_daemon()
                 if ensure_daemon():
                     _write(file, _pid())
             nonlocal played
