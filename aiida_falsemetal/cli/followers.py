@@ -44,7 +44,8 @@ def following() -> Iterator[Callable[[], None]]:
                 _write(file, _pid())
         ours, played = _read(file) == _pid(), 0.0
 
-        def keep() -> None:
+        def look() -> None:
+            nonlocal played
             with file_lock(gate):
                 if not ours and not daemon_runs():
                     raise click.ClickException("the daemon was stopped. The same command goes on from here.")
@@ -52,17 +53,25 @@ def following() -> Iterator[Callable[[], None]]:
                     stop_daemon()
                 if ensure_daemon():
                     _write(file, _pid())
-            nonlocal played
             if time.monotonic() - played > PLAY_SECONDS:
                 played = time.monotonic()
                 if count := play_paused():
                     click.echo(f"{count} jobs whose machine could not be used were paused; trying again", err=True)
 
+        def keep() -> None:
+            try:
+                look()
+            except click.ClickException:
+                raise
+            except Exception:
+                # Database or disk are away for a moment: whoever reads the graph tells, and the next look tries again.
+                return
+
         try:
             yield keep
         finally:
             with file_lock(gate):
-                if ours and _is_last(file) and _read(file) == _pid():
+                if ours and _is_last(file) and _pid() in (None, _read(file)):
                     stop_daemon()
 
 
