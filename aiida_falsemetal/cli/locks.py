@@ -66,12 +66,8 @@ def _in_database(storage: Any, key: str, name: str) -> Iterator[None]:
 
     number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
     with storage.get_session().get_bind().connect() as connection:
+        connection.detach()  # not back into the pool, which would keep it, and with it the lock
         if not connection.execute(text("SELECT pg_try_advisory_lock(:n)"), {"n": number}).scalar():
             click.echo(WAITING.format(name=name), err=True)
             connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": number})
-        try:
-            yield
-        finally:
-            # The pool keeps the connection, and with it the lock.
-            connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": number})
-            connection.rollback()
+        yield

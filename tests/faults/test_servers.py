@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -22,6 +23,33 @@ pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
 Command = subprocess.Popen[str]
 AWAY_SECONDS = 20.0
+
+
+HOLDS = """
+import sys, time
+from aiida_falsemetal.cli.locks import campaign_lock
+with campaign_lock("campaign", "same"):
+    print("[1", flush=True)
+    begun = time.time()
+    time.sleep({seconds})
+    ended = time.time()
+print(",", begun, ",", ended, "]")
+"""
+
+
+@pytest.mark.parametrize("how", ["ends", "is killed"])
+def test_lock_of_postgresql(servers: Workspace, how: str) -> None:
+    """Two commands, maybe of two machines: the second waits for the first, however that ends."""
+    held = HOLDS.format(seconds=20 if how == "ends" else 600)
+    lines = f"from aiida import load_profile\nload_profile('falsemetal')\n{held}"
+    first = subprocess.Popen([sys.executable, "-c", lines], env=servers.environment, stdout=subprocess.PIPE, text=True)
+    assert first.stdout is not None and first.stdout.readline().startswith("[1")
+    if how == "is killed":
+        first.kill()
+    _, begun, _ = servers.python(HOLDS.format(seconds=0))
+    rest = first.communicate(timeout=60)[0]
+    if how == "ends":
+        assert begun >= float(rest.strip(", ]\n").split(",")[-1])
 
 
 def started_in(folder: Path, name: str) -> list[psutil.Process]:
