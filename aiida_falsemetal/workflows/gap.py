@@ -148,11 +148,12 @@ class GapWorkChain(PropertyStages):
         """Submit the next rung."""
         rung = self._next_rung()
         assert rung is not None
-        self.ctx.degauss, self.ctx.from_atoms = rung.degauss, rung.start is None
+        self.ctx.degauss = rung.degauss
         settings = {**self.ctx.settings, **rung.changes}
         start = None if rung.start is None else orm.load_node(self.ctx.pks[rung.start]).outputs.remote_folder
         if start is not None and is_gone(start):
             start = None  # taken from the cache, and its folder was cleaned since
+        self.ctx.from_atoms = start is None
         node = self.submit(PwBaseWorkChain, **self._pw_inputs(settings, rung.degauss, start))
         self.ctx.pks.append(node.pk)
         origin = "from atoms" if start is None else f"from the density of run {(rung.start or 0) + 1}"
