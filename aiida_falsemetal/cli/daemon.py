@@ -6,7 +6,6 @@ processes that the broker has no task for. Both are dealt with before a new daem
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from typing import Any
@@ -14,9 +13,14 @@ from typing import Any
 import click
 
 from .environment import own_programs_first
+from .family import end, family, is_daemon, orphans
 
 START_SECONDS = 60
 STOP_SECONDS = 30.0
+BEGIN_SECONDS = 20.0
+"""In which a daemon begins what it is told of."""
+PAUSED = "after failed transport task"
+"""What AiiDA says of a process that it has paused itself."""
 SUBMITTED = ("falsemetal.screen", "falsemetal.twin")
 """What our commands submit to the daemon."""
 
@@ -27,7 +31,7 @@ def daemon_runs() -> bool:
 
     client = get_daemon_client()
     pid = client.get_daemon_pid()
-    if pid is None or not _is_daemon(pid):
+    if pid is None or not is_daemon(pid):
         return False
     try:
         return bool(client.get_status().get("status") == "active")
@@ -64,9 +68,10 @@ def ensure_daemon() -> bool:
 
     own_programs_first()
     client.VERDI_BIN = shutil.which("verdi")  # looked up when AiiDA was imported, maybe on another PATH
-    _end(_orphans())
+    end(orphans())
     _forget_broker()
     lost = lost_processes()
+    end_cut_off()
     try:
         get_daemon_client().start_daemon(number_workers=1, timeout=START_SECONDS)
     except (ConfigurationError, DaemonException) as error:
@@ -85,34 +90,21 @@ def stop_daemon() -> None:
     from aiida.engine.daemon.client import DaemonException, get_daemon_client
 
     # Known before it ends: on a machine under load a worker may outlive the daemon that is to end it.
-    family = _family(get_daemon_client().get_daemon_pid())
+    own = family(get_daemon_client().get_daemon_pid())
     try:
         get_daemon_client().stop_daemon(wait=True, timeout=int(STOP_SECONDS))
     except DaemonException:
         pass  # it was killed: what it left is ended below
     deadline = time.monotonic() + STOP_SECONDS
     pid = get_daemon_client().get_daemon_pid()
-    while pid is not None and _is_daemon(pid) and time.monotonic() < deadline:
+    while pid is not None and is_daemon(pid) and time.monotonic() < deadline:
         time.sleep(0.2)
-    if pid is not None and _is_daemon(pid):
+    if pid is not None and is_daemon(pid):
         import psutil
 
-        _end([psutil.Process(pid)])
-    _end([process for process in family if process.is_running()])
-    _end(_orphans())
-
-
-def _family(pid: int | None) -> list[Any]:
-    """Workers and broker that the daemon ``pid`` has started; not the jobs, which end by themselves."""
-    import psutil
-
-    found = []
-    try:
-        if pid is not None and _is_daemon(pid):
-            found = [child for child in psutil.Process(pid).children() if _belongs(child.cmdline(), _profile().name)]
-    except psutil.Error:
-        pass  # it has just ended; what it left is an orphan
-    return found
+        end([psutil.Process(pid)])
+    end([process for process in own if process.is_running()])
+    end(orphans())
 
 
 def lost_processes() -> list[Any]:
@@ -125,7 +117,58 @@ def lost_processes() -> list[Any]:
     return [node for node in _unfinished() if node.pk not in tasks]
 
 
+def revive_created(campaign: str) -> None:
+    """Tell the daemon of screens that were stored by commands which were killed before they could. To be called with
+    the campaign's lock, so that nobody is about to: a daemon begins what it is told of at once."""
+    from aiida import orm
+    from aiida.engine.processes.control import revive_processes
+    from aiida.plugins import WorkflowFactory
+
+    filters = {"extras.falsemetal_campaign": campaign, "attributes.process_state": "created"}
+    deadline = time.monotonic() + BEGIN_SECONDS
+    while True:
+        query = orm.QueryBuilder()
+        query.append(WorkflowFactory(SUBMITTED[0]), filters=filters, project=["*"])
+        found = query.all(flat=True)
+        if not found or time.monotonic() > deadline:
+            break
+        time.sleep(1.0)
+    if found:
+        revive_processes(found)
+
+
+def play_paused() -> int:
+    """Have jobs go on that AiiDA has paused because their machine or its disk failed it five times in a row; returns
+    how many. What a user has paused stays so."""
+    from aiida.engine.processes.control import play_processes
+
+    paused = [node for node in _unfinished() if node.paused and PAUSED in str(node.process_status)]
+    if paused:
+        play_processes(paused)
+    return len(paused)
+
+
+def end_cut_off() -> None:
+    """Mark calcfunctions that a killed worker was in the middle of as killed: the workchain that called one calls
+    another, and nothing else would ever end it. The daemon must be stopped."""
+    from aiida import orm
+    from plumpy import ProcessState
+
+    for node in _active():
+        if isinstance(node, orm.CalcFunctionNode):
+            node.set_process_state(ProcessState.KILLED)
+            node.set_process_status("the daemon was killed; its workchain calls it again")
+            node.seal()
+
+
 def _unfinished() -> list[Any]:
+    """What a daemon has to go on with. A calcfunction that was cut off runs again with the workchain that called it."""
+    from aiida import orm
+
+    return [node for node in _active() if isinstance(node, (orm.WorkChainNode, orm.CalcJobNode))]
+
+
+def _active() -> list[Any]:
     """Processes of submitted screens and twins that have not ended. Those that someone runs in a shell of their own are
     not among them: to continue one here would run it twice."""
     from aiida import orm
@@ -145,9 +188,7 @@ def _unfinished() -> list[Any]:
         called = {node.pk: node for (node,) in query.iterall()}
         frontier = [pk for pk in called if pk not in found]
         found.update(called)
-    # A calcfunction that was cut off runs again with the workchain that called it.
-    kinds = (orm.WorkChainNode, orm.CalcJobNode)
-    return [node for node in found.values() if isinstance(node, kinds)]
+    return list(found.values())
 
 
 def _profile() -> Any:
@@ -184,60 +225,3 @@ def _await_broker() -> None:
         if time.monotonic() > deadline:
             raise click.ClickException("the ZeroMQ broker did not start; look at `verdi daemon logshow`.")
         time.sleep(0.2)
-
-
-def _is_daemon(pid: int) -> bool:
-    """Whether ``pid`` is a circus daemon of this user: pids are used again."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        line = " ".join(process.cmdline())
-        return process.status() != psutil.STATUS_ZOMBIE and ("circusd" in line or "start-circus" in line)
-    except psutil.Error:
-        return False
-
-
-def _belongs(line: list[str], profile: str) -> bool:
-    """Whether a command line is that of a daemon's worker or broker of ``profile``, or of circus's statistics."""
-    if any("from circus import stats" in word for word in line):
-        return True
-    if "daemon" not in line or not {"worker", "broker"} & set(line) or "-p" not in line:
-        return False
-    return line[line.index("-p") + 1] == profile
-
-
-def _orphans() -> list[Any]:
-    """Workers and brokers of this profile, of this AIIDA_PATH and this user, that no daemon looks after."""
-    import psutil
-    from aiida.manage.configuration import get_config
-
-    folder, name, found = str(get_config().dirpath), _profile().name, []
-    for process in psutil.process_iter():
-        try:
-            line = process.cmdline()
-            if process.uids().real != os.getuid() or not _belongs(line, name):
-                continue
-            parent = process.parent()
-            home = process.environ().get("AIIDA_PATH", os.path.expanduser("~"))
-            here = folder in (home, os.path.join(home, ".aiida"))
-            if here and (parent is None or not _is_daemon(parent.pid)):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def _end(processes: list[Any]) -> None:
-    """Ask processes to end; kill those that do not."""
-    import psutil
-
-    for process in processes:
-        try:
-            process.terminate()
-        except psutil.NoSuchProcess:
-            continue
-    _, stubborn = psutil.wait_procs(processes, timeout=10)
-    for process in stubborn:
-        process.kill()
-    psutil.wait_procs(stubborn, timeout=5)

@@ -44,40 +44,32 @@ def follow_campaign(campaign: Any, total: int, submit: Callable[[], None]) -> No
 
 
 def with_daemon(submit: Callable[[], None], show: Callable[[Callable[[], None]], None]) -> None:
-    """Submit, and show what was submitted until its end. Starts the daemon if none runs, and stops it then.
+    """Submit, and show what was submitted until its end. Starts the daemon if none runs, and stops it then, unless
+    another command still follows something.
 
     :param show: is given what looks after the daemon, to be called now and then. ``Ctrl-C`` ends it.
     """
-    from .daemon import ensure_daemon, stop_daemon
+    from .followers import following
 
-    started = ensure_daemon()
     try:
-        submit()
-        show(_keeper(started))
+        with following() as keep:
+            submit()
+            show(_now_and_then(keep))
     except KeyboardInterrupt:
         click.echo("\nstopped following; nothing is lost. The same command goes on from here.", err=True)
         raise SystemExit(130) from None
-    finally:
-        if started:
-            stop_daemon()
 
 
-def _keeper(ours: bool) -> Callable[[], None]:
-    """Looks after the daemon: one of ours that dies is started again; that of someone else is theirs."""
-    from .daemon import daemon_runs, ensure_daemon
-
+def _now_and_then(keep: Callable[[], None]) -> Callable[[], None]:
     looked = time.monotonic()
 
-    def keep() -> None:
+    def kept() -> None:
         nonlocal looked
-        if time.monotonic() - looked < DAEMON_SECONDS:
-            return
-        looked = time.monotonic()
-        if not ours and not daemon_runs():
-            raise click.ClickException("the daemon was stopped. The same command goes on from here.")
-        ensure_daemon()
+        if time.monotonic() - looked >= DAEMON_SECONDS:
+            looked = time.monotonic()
+            keep()
 
-    return keep
+    return kept
 
 
 @dataclass

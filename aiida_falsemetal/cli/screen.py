@@ -155,11 +155,11 @@ def run_screen(
         _exit_unless_complete(campaign.name)
         return
     if not follow:
-        _submit_only(campaign, missing, computer)
+        _submit_only(campaign, pairs, computer)
         return
     from .follow import follow_campaign
 
-    follow_campaign(campaign, len(pairs), lambda: _submit(campaign, missing, computer))
+    follow_campaign(campaign, len(pairs), lambda: _submit(campaign, pairs, computer))
     finish(campaign, output or results_folder(campaign.name))
     _exit_unless_complete(campaign.name)
 
@@ -176,15 +176,21 @@ def _exit_unless_complete(campaign: str) -> None:
         raise SystemExit(1)
 
 
-def _submit(campaign: Any, missing: list[tuple[Any, Any]], computer: str | None) -> None:
-    from .submit import submit_screen
+def _submit(campaign: Any, pairs: list[tuple[Any, Any]], computer: str | None) -> None:
+    """Submit what is missing by now: another command may have submitted it since this one looked."""
+    from .daemon import revive_created
+    from .locks import campaign_lock
+    from .submit import existing_pairs, missing_pairs, submit_screen
 
-    if missing:
-        node = submit_screen(campaign, missing, find_machine(computer))
+    with campaign_lock("campaign", campaign.name):
+        revive_created(campaign.name)
+        missing = missing_pairs(pairs, existing_pairs(campaign.name))
+        node = submit_screen(campaign, missing, find_machine(computer)) if missing else None
+    if node is not None:
         click.echo(f"submitted ScreenWorkChain<{node.pk}>")
 
 
-def _submit_only(campaign: Any, missing: list[tuple[Any, Any]], computer: str | None) -> None:
+def _submit_only(campaign: Any, pairs: list[tuple[Any, Any]], computer: str | None) -> None:
     """Submit to a daemon that runs already: nothing of ours keeps running unasked.
 
     :raises click.ClickException: if none runs.
@@ -192,15 +198,18 @@ def _submit_only(campaign: Any, missing: list[tuple[Any, Any]], computer: str | 
     from .daemon import require_daemon
 
     require_daemon()
-    _submit(campaign, missing, computer)
+    _submit(campaign, pairs, computer)
     click.echo(f"watch it with `falsemetal status {campaign.name}`, or give the same command with --follow")
 
 
 def finish(campaign: Any, folder: Path) -> None:
     """Judge the campaign by its file's thresholds, print the results table and write the report."""
     from ..workflows.conclude import conclude_campaign
+    from .locks import campaign_lock
     from .query import show_results
 
-    for sentence in conclude_campaign(campaign.name, campaign.verdict.model_dump()):
+    with campaign_lock("campaign", campaign.name):
+        sentences = conclude_campaign(campaign.name, campaign.verdict.model_dump())
+    for sentence in sentences:
         click.echo(sentence, err=True)
     show_results(campaign.name, folder)

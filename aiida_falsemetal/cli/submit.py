@@ -74,19 +74,14 @@ def missing_pairs(pairs: list[tuple[Any, Any]], known: Known) -> list[tuple[Any,
 def submit_screen(campaign: Any, missing: list[tuple[Any, Any]], machine: Machine | None = None) -> Any:
     """Submit a ScreenWorkChain for the missing pairs; returns its node.
 
+    The extras by which it is found are stored with it (``ScreenWorkChain.found_by``): were they set here, a command
+    that is killed in between would leave pairs that the next one submits once more.
+
     :param machine: where the jobs run, see :func:`pair_builder`.
     """
     from aiida import engine
 
-    node = engine.submit(screen_builder(campaign, missing, machine))
-    node.label = campaign.name
-    node.base.extras.set_many(
-        {
-            "falsemetal_campaign": campaign.name,
-            "falsemetal_fingerprints": [pair_fingerprint(pair) for pair, _ in missing],
-        }
-    )
-    return node
+    return engine.submit(screen_builder(campaign, missing, machine))
 
 
 def screen_builder(campaign: Any, missing: list[tuple[Any, Any]], machine: Machine | None = None) -> Any:
@@ -106,9 +101,11 @@ def screen_builder(campaign: Any, missing: list[tuple[Any, Any]], machine: Machi
     from ..workflows.screen import MAX_PAIRS
 
     screen = WorkflowFactory("falsemetal.screen")
-    return screen.get_builder_from_protocol(
+    builder = screen.get_builder_from_protocol(
         campaign.model_dump(mode="json"), builders, min(MAX_PAIRS, pairs_at_once(worker_room()))
     )
+    builder.metadata.label = campaign.name
+    return builder
 
 
 class Made:

@@ -35,13 +35,13 @@ def run_twins(
     from ..query.twins import is_active
     from .daemon import require_daemon
     from .follow import with_daemon
+    from .locks import campaign_lock
 
     runs = expand_runs(content, samplers)
     click.echo(_state(content, runs))
     if dry_run:
         return
-    under_way = is_active(content.name)
-    if not under_way and _is_complete(content, runs, stop_after, retry):
+    if not is_active(content.name) and _is_complete(content, runs, stop_after, retry):
         click.echo("nothing to compute: everything is in the graph")
         show(content)
         if stop_after == "training":
@@ -49,11 +49,12 @@ def run_twins(
         return
 
     def submit() -> None:
-        if under_way:
-            click.echo("a TwinWorkChain of this name is under way already; going on with it")
-        else:
+        with campaign_lock("twins", content.name):
+            if is_active(content.name):
+                click.echo("a TwinWorkChain of this name is under way already; going on with it")
+                return
             node = submit_twins(content, samplers, settings, runs, stop_after, retry)
-            click.echo(f"submitted TwinWorkChain<{node.pk}>")
+        click.echo(f"submitted TwinWorkChain<{node.pk}>")
 
     if not follow:
         require_daemon()
@@ -103,10 +104,7 @@ def submit_twins(
     """
     from aiida import engine
 
-    node = engine.submit(twins_builder(content, samplers, settings, runs, stop_after, retry))
-    # Not left to the workchain, which may not begin for a while: this is how it is found.
-    node.base.extras.set("falsemetal_twins", content.name)
-    return node
+    return engine.submit(twins_builder(content, samplers, settings, runs, stop_after, retry))
 
 
 def twins_builder(

@@ -46,8 +46,28 @@ class MlipMdParser(Parser):
                 return self.exit_codes.ERROR_NO_OUTPUT.format(reason="there is no checkpoint")
             # Frames after the checkpoint will be made again by the restart, bit for bit.
             records = [record for record in records if record["step"] <= checkpoint.step]
+            cut = self._cut_short(folder, records, checkpoint.step)
+        else:
+            cut = self._cut_short(folder, records, result["last_step"]) if result["status"] == "finished" else None
+        if cut is not None:
+            # A disk that was full, or a machine that lost its power: to go on from here would leave a hole.
+            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=cut)
+        if checkpoint is not None:
+            content = (folder / files.CHECKPOINT).read_bytes()
+            self.out("checkpoint", orm.SinglefileData(io.BytesIO(content), filename=files.CHECKPOINT))
         self._emit(folder, records, result)
         return self._verdict(result, records[-1]["step"])
+
+    def _cut_short(self, folder: Path, records: list[dict[str, Any]], last: int) -> str | None:
+        """A sentence where series or trajectory end before the step ``last``, which they have to reach, or None."""
+        if not records or records[-1]["step"] < last:
+            return f"the series ends before step {last}, it was cut short"
+        stride = {**DEFAULTS, **self.node.inputs.parameters.get_dict()}["frame_stride"]
+        wanted = sum(record["step"] % stride == 0 for record in records)
+        size = 12 * len(self.node.inputs.structure.sites)  # three float32 an atom
+        if (folder / files.FRAMES).stat().st_size // size < wanted:
+            return f"the trajectory ends before step {last}, it was cut short"
+        return None
 
     def _last_words(self) -> str:
         """The last line that the job wrote to stderr, in brackets; where Python raised, it names the error."""
@@ -95,7 +115,7 @@ class MlipMdParser(Parser):
         return records
 
     def _checkpoint(self, folder: Path) -> Checkpoint | None:
-        """The checkpoint, also stored as an output; None where there is none or it cannot be read."""
+        """The checkpoint; None where there is none or it cannot be read."""
         path = folder / files.CHECKPOINT
         if not path.exists():
             return None
@@ -104,7 +124,6 @@ class MlipMdParser(Parser):
         except ValueError as error:
             self.logger.warning("%s", error)
             return None
-        self.out("checkpoint", orm.SinglefileData(io.BytesIO(path.read_bytes()), filename=files.CHECKPOINT))
         return checkpoint
 
     def _emit(self, folder: Path, records: list[dict[str, Any]], result: dict[str, Any] | None) -> None:

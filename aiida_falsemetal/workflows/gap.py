@@ -23,6 +23,7 @@ from ..calculations.film import prepare_film
 from ..calculations.gap import failed_result, frame_result
 from ..physics.edges import BandEdges
 from .cleaning import DEFAULT, clean_jobs, is_gone
+from .endings import ended_itself, iterated
 from .ladder import Run, Rung, is_done, next_rung
 from .options import pw_options
 from .properties import PropertyStages, check_properties, check_substrate
@@ -31,6 +32,9 @@ from .pseudos import gap_settings, input_dft, pseudos_of
 LegacyUpfData = DataFactory("core.upf")
 UpfData = DataFactory("pseudo.upf")
 PwBaseWorkChain = WorkflowFactory("quantumespresso.pw.base")
+
+INTERRUPTIONS = 3
+"""Runs of pw.x of one frame that may be cut off from outside before it counts as a failure."""
 
 
 class GapWorkChain(PropertyStages):
@@ -149,6 +153,7 @@ class GapWorkChain(PropertyStages):
         start = None if rung.start is None else orm.load_node(self.ctx.pks[rung.start]).outputs.remote_folder
         if start is not None and is_gone(start):
             start = None  # taken from the cache, and its folder was cleaned since
+        self.ctx.from_atoms = start is None
         node = self.submit(PwBaseWorkChain, **self._pw_inputs(settings, rung.degauss, start))
         self.ctx.pks.append(node.pk)
         origin = "from atoms" if start is None else f"from the density of run {(rung.start or 0) + 1}"
@@ -167,10 +172,18 @@ class GapWorkChain(PropertyStages):
             moved = None if self._substrate() else self._edges(self.ctx.pw).witness
             self.ctx.runs.append([self.ctx.degauss, True, moved])
             return
-        self.ctx.runs.append([self.ctx.degauss, False, None])
+        began = self.ctx.get("from_atoms", True) or any(map(iterated, jobs))
+        self.ctx.runs.append([self.ctx.degauss, False, None, began])
         for job in jobs:
             # aiida-quantumespresso's failures are cache sources unless someone says no: a failure must not be a hit.
             job.base.caching.is_valid_cache = False
+        if jobs and not any(map(ended_itself, jobs)) and self.ctx.get("interrupted", 0) < INTERRUPTIONS:
+            # It was killed, or its machine went down: the same rung again, as if nothing had been.
+            self.ctx.interrupted = self.ctx.get("interrupted", 0) + 1
+            self.ctx.runs.pop()
+            self.ctx.pks.pop()
+            self.report(f"pw.x was cut off; the same run once more, {self.ctx.interrupted} of {INTERRUPTIONS} times")
+            return
         last = max(jobs, key=lambda job: job.pk) if jobs else self.ctx.pw
         self.ctx.failure = {
             "exit_code": int(last.exit_status or 1),
@@ -249,6 +262,11 @@ class GapWorkChain(PropertyStages):
     def _record(self) -> orm.Dict:
         return self.inputs.record if "record" in self.inputs else orm.Dict({})
 
+    def _run_label(self) -> str:
+        """Label of the next run, which no other of this workchain has."""
+        again = self.ctx.get("interrupted", 0)
+        return f"pw_run_{len(self.ctx.pks) + 1}" + (f"_again_{again}" if again else "")
+
     def _pw_inputs(self, settings: dict[str, Any], degauss: float, start: orm.RemoteData | None) -> AttributeDict:
         kpoints = orm.KpointsData()
         kpoints.set_kpoints_mesh(settings["kpoints"])
@@ -270,7 +288,7 @@ class GapWorkChain(PropertyStages):
                 # The ladder is ours: it never starts from the density of a run that sloshed charge across the film.
                 "handler_overrides": orm.Dict({"handle_electronic_convergence_not_reached": {"enabled": False}}),
                 "max_iterations": orm.Int(3),
-                "metadata": {"call_link_label": f"pw_run_{len(self.ctx.pks) + 1}"},
+                "metadata": {"call_link_label": self._run_label()},
             }
         )
         if start is not None:

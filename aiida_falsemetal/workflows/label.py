@@ -11,7 +11,7 @@ from typing import Any
 
 from aiida import orm
 from aiida.common import AttributeDict
-from aiida.engine import ProcessBuilder, ToContext, WorkChain, if_, while_
+from aiida.engine import ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import DataFactory, WorkflowFactory
 
@@ -19,6 +19,7 @@ from ..calculations.label import failed_label, is_bulk, label_fingerprint, label
 from .gap import pw_parameters
 from .options import pw_options
 from .pseudos import gap_settings, input_dft, pseudos_of
+from .steady import SteadyWorkChain
 
 LegacyUpfData = DataFactory("core.upf")
 UpfData = DataFactory("pseudo.upf")
@@ -51,7 +52,7 @@ def label_settings(given: dict[str, Any], elements: set[str]) -> dict[str, Any]:
     return {**{key: settings[key] for key in KEPT}, "kpoints": [1, 1, 1], "degauss": given["degauss"]}
 
 
-class LabelWorkChain(WorkChain):
+class LabelWorkChain(SteadyWorkChain):
     """See the module. One label, whatever happens."""
 
     @classmethod

@@ -6,14 +6,15 @@ slope, 1/(4 kT) a state and spin, times d/(eps0 A): thousands at 0.001 Ry, hundr
 every frame starts at a large smearing. If no electron has moved there, smearing has no effect, and the first rung is
 the last; else the next rung starts from a density in which the electrons have crossed already.
 
-A rung that fails is tried again half-way (in the logarithm) to the last one that held, with calmer mixing.
+A rung that fails is tried again half-way (in the logarithm) to the last one that held, with calmer mixing. Where the
+density above cannot be read (a full disk or a crash has cut its file short), the ladder begins once more at its top.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .protocols import DftError
@@ -26,11 +27,13 @@ class Run:
     :param degauss: its smearing in Ry.
     :param converged: whether it converged.
     :param moved: electrons that smearing has moved out of the lowest N/2 states; None where it did not converge.
+    :param began: whether it made an iteration. One that was to start from a density and did not could not read it.
     """
 
     degauss: float
     converged: bool
     moved: float | None = None
+    began: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,12 @@ def next_rung(
     """
     if is_done(runs, smearing, moved_limit):
         return None
+    unread = next((index for index, run in enumerate(runs) if not run.began), None)
+    if unread is not None:
+        # What lies above is of no use: down from the top again, once.
+        later = [replace(run, began=True) for run in runs[unread + 1 :]]
+        rung = next_rung(later, smearing, rescues, moved_limit)
+        return rung if rung is None or rung.start is None else replace(rung, start=rung.start + unread + 1)
     held = max((index for index, run in enumerate(runs) if run.converged), default=None)
     failures = len(runs) - (0 if held is None else held + 1)
     if failures > len(rescues):

@@ -14,9 +14,10 @@ from ..calculations.trajectory import joined
 from ..data.mlip import MlipData
 from .cleaning import DEFAULT, clean_jobs
 from .options import md_options
+from .steady import SteadyWorkChain
 
 
-class MlipMdWorkChain(BaseRestartWorkChain):
+class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
     """Restart :class:`MlipMdCalculation` from its checkpoint until the total number of steps is reached."""
 
     _process_class = MlipMdCalculation

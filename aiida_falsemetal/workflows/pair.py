@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ProcessBuilder, ToContext, WorkChain, if_, while_
+from aiida.engine import ProcessBuilder, ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from ..calculations.film import centred_film
@@ -29,6 +29,7 @@ from .md import MlipMdWorkChain
 from .memory import refuse_memory
 from .properties import CODE_NAMES, check_properties, property_inputs
 from .pseudos import gap_settings, pseudos_of
+from .steady import SteadyWorkChain
 
 LABELS = (*EXTRAS, "fingerprint")
 GROUP_PREFIX = "falsemetal/"
@@ -75,7 +76,7 @@ def _where_from(inputs: Any) -> str | None:
     return None
 
 
-class PairWorkChain(WorkChain):
+class PairWorkChain(SteadyWorkChain):
     """See the module."""
 
     @classmethod
@@ -248,10 +249,14 @@ class PairWorkChain(WorkChain):
             builder[name] = node
         return builder
 
-    def label(self) -> None:
-        """Extras and group, so that the pair can be found; set here, so that nothing can forget them."""
+    def found_by(self) -> dict[str, Any]:
+        """Extras by which the pair is found, and known again."""
         labels = self.inputs.labels.get_dict()
-        self.node.base.extras.set_many({f"falsemetal_{key}": labels[key] for key in LABELS})
+        return {f"falsemetal_{key}": labels[key] for key in LABELS}
+
+    def label(self) -> None:
+        """Label and group, for people."""
+        labels = self.inputs.labels.get_dict()
         self.node.label = f"{labels['interface']} x {labels['mlip']} x {labels['seed']}"
         if labels["campaign"]:
             group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + labels["campaign"])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from aiida import orm
-from aiida.engine import ToContext, WorkChain
+from aiida.engine import ToContext
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import CalculationFactory
 
@@ -24,6 +24,7 @@ from ..interfaces.substrates import kpoint_mesh
 from .ladder import check_ladder
 from .options import pw_options
 from .protocols import check_mesh
+from .steady import SteadyWorkChain
 
 ProjwfcCalculation = CalculationFactory("quantumespresso.projwfc")
 
@@ -113,7 +114,7 @@ def scf_settings(settings: Mapping[str, Any], wanted: set[str], electrons: int, 
     return {**changed, "empty_bands": empty}
 
 
-class PropertyStages(WorkChain):
+class PropertyStages(SteadyWorkChain):
     """The part of GapWorkChain that runs after a converged SCF."""
 
     @classmethod

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ToContext, WorkChain, if_
+from aiida.engine import ToContext, if_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from ..calculations.configurations import build_source, select_configurations
 from ..data.mlip import MlipData
 from .label import GROUP_PREFIX
 from .md import MlipMdWorkChain
+from .steady import SteadyWorkChain
 
 
-class SampleWorkChain(WorkChain):
+class SampleWorkChain(SteadyWorkChain):
     """See the module."""
 
     @classmethod
@@ -34,12 +35,16 @@ class SampleWorkChain(WorkChain):
         spec.exit_code(210, "ERROR_SOURCE", message="The source could not be built: {message}")
         spec.exit_code(310, "ERROR_MD", message="The MD gave no trajectory: {message} Fix the cause and submit again.")
 
+    def found_by(self) -> dict[str, Any]:
+        """Extras by which the run is found."""
+        return {
+            "falsemetal_twins": self.inputs.twins.value,
+            "falsemetal_fingerprint": self.inputs.fingerprint.value,
+        }
+
     def build(self) -> Any:
-        """Extras and group; the structure that the run starts from."""
-        name = self.inputs.twins.value
-        extras = {"falsemetal_twins": name, "falsemetal_fingerprint": self.inputs.fingerprint.value}
-        self.node.base.extras.set_many(extras)
-        group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + name)
+        """Group; the structure that the run starts from."""
+        group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + self.inputs.twins.value)
         group.add_nodes(self.node)
         try:
             built = build_source(self.inputs.run, metadata={"call_link_label": "build"})

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ToContext, WorkChain, while_
+from aiida.engine import ToContext, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from .conclude import conclude_campaign
 from .pair import PairWorkChain
+from .steady import SteadyWorkChain
 
 MAX_PAIRS = 16
 """Pairs under way at once where the campaign does not say. Slots bound the computing; this bounds the waiting jobs."""
 
 
-class ScreenWorkChain(WorkChain):
+class ScreenWorkChain(SteadyWorkChain):
     """Run every pair in ``pairs``. A pair that fails is counted and does not stop the others."""
 
     @classmethod
@@ -46,6 +47,12 @@ class ScreenWorkChain(WorkChain):
         builder.max_pairs = orm.Int(max_pairs)
         builder.pairs = {key: dict(pair) for key, pair in pairs.items()}
         return builder
+
+    def found_by(self) -> dict[str, Any]:
+        """Extras by which the campaign is found, and the pairs that wait."""
+        pairs = [pair["labels"].get_dict().get("fingerprint", "") for pair in self.inputs.get("pairs", {}).values()]
+        name = self.inputs.campaign.get_dict().get("name", "")
+        return {"falsemetal_campaign": name, "falsemetal_fingerprints": pairs}
 
     def setup(self) -> None:
         """List what is to be done."""

@@ -12,6 +12,7 @@ from aiida.engine import BaseRestartWorkChain, ProcessHandlerReport, process_han
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from ..calculations.train import MaceTrainCalculation
+from .steady import SteadyWorkChain
 
 FIXED = {
     "model": "MACE",
@@ -73,7 +74,7 @@ def training_fingerprint(labels: orm.SinglefileData, parameters: dict[str, Any])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class MaceTrainWorkChain(BaseRestartWorkChain):
+class MaceTrainWorkChain(SteadyWorkChain, BaseRestartWorkChain):
     """Restart :class:`MaceTrainCalculation` from its checkpoint until all epochs are done."""
 
     _process_class = MaceTrainCalculation

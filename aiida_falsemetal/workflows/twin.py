@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ToContext, WorkChain, if_, while_
+from aiida.engine import ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from ..calculations.label import label_fingerprint
@@ -21,6 +21,7 @@ from .label import GROUP_PREFIX, LabelWorkChain
 from .options import md_options
 from .pseudos import pseudos_of
 from .sample import SampleWorkChain
+from .steady import SteadyWorkChain
 from .train import MaceTrainWorkChain, training_fingerprint, training_parameters
 
 RUNS_AT_ONCE = 8
@@ -30,7 +31,7 @@ TWINS = {"short_ranged": "sr", "long_ranged": "lr"}
 """Outputs, and what the models' names end in."""
 
 
-class TwinWorkChain(WorkChain):
+class TwinWorkChain(SteadyWorkChain):
     """See the module."""
 
     @classmethod
@@ -76,11 +77,14 @@ class TwinWorkChain(WorkChain):
             410, "ERROR_TRAINING", message="A twin could not be trained: {message} The same command goes on."
         )
 
+    def found_by(self) -> dict[str, Any]:
+        """The extra by which the twins are found."""
+        return {"falsemetal_twins": self.inputs.twins.get_dict()["name"]}
+
     def setup(self) -> None:
-        """Extras and group; which sampling runs are missing."""
+        """Group; which sampling runs are missing."""
         self.ctx.name = self.inputs.twins.get_dict()["name"]
         self.node.label = self.ctx.name
-        self.node.base.extras.set("falsemetal_twins", self.ctx.name)
         self._group().add_nodes(self.node)
         self.ctx.wanted = {key: run.get_dict()["fingerprint"] for key, run in self.inputs.runs.items()}
         known = known_samples(self.ctx.wanted.values())

@@ -109,7 +109,19 @@ def test_half_a_last_line_and_half_a_frame_are_left_out(run: Run, parse: Parse) 
     assert parsed.frames() == list(range(0, 51, 10))
 
 
+@pytest.mark.parametrize("status", ["finished", "walltime"])
+@pytest.mark.parametrize("name", [files.FRAMES, files.SERIES])
+def test_files_that_end_before_the_checkpoint_are_no_output(run: Run, parse: Parse, name: str, status: str) -> None:
+    """To go on from the checkpoint would leave a hole in the trajectory."""
+    run.account(status=status)
+    run.cut(name, run.path(name).stat().st_size // 2)
+    parsed = parse(run)
+    assert parsed.exit_status == 300 and "cut short" in str(parsed.exit_message)
+    assert not parsed.outputs
+
+
 def test_frame_whose_line_was_not_written_is_left_out(run: Run, parse: Parse) -> None:
+    at_step(run, 55)
     run.remove(files.RESULT)
     lines = run.path(files.SERIES).read_text().splitlines(keepends=True)
     run.path(files.SERIES).write_text("".join(lines[:-1]))

@@ -34,9 +34,10 @@ def pseudo(element: str, valence: float) -> Any:
 
 @pytest.fixture
 def runs(aiida_localhost: orm.Computer) -> Callable[..., orm.WorkChainNode]:
-    """Makes finished PwBaseWorkChains: ``code`` 0 with bands, else a failed job with that exit code."""
+    """Makes finished PwBaseWorkChains: ``code`` 0 with bands, else a failed job with that exit code; ``said`` is what
+    pw.x has printed."""
 
-    def make(code: int, moved: float = 0.0, gap: float = 4.5) -> orm.WorkChainNode:
+    def make(code: int, moved: float = 0.0, gap: float = 4.5, said: str | None = None) -> orm.WorkChainNode:
         base = nodes.workchain("quantumespresso.pw.base", exit_status=300 if code else 0, exit_message="unrecoverable")
         outputs: dict[str, Any] = {"output_parameters": orm.Dict(OUTPUT)}
         if not code:
@@ -50,6 +51,9 @@ def runs(aiida_localhost: orm.Computer) -> Callable[..., orm.WorkChainNode]:
             retrieved.base.repository.put_object_from_bytes(xml(0.5).encode(), "data-file-schema.xml")
             remote = orm.RemoteData(remote_path="/nowhere", computer=aiida_localhost)
             outputs.update(output_band=bands, retrieved=retrieved, remote_folder=remote)
+        elif said is not None:
+            outputs["retrieved"] = orm.FolderData()
+            outputs["retrieved"].base.repository.put_object_from_bytes(said.encode(), "aiida.out")
         nodes.calculation("quantumespresso.pw", aiida_localhost, {}, outputs, base, code, f"pw.x said {code}")
         if not code:
             for name, data in outputs.items():
@@ -63,11 +67,11 @@ def runs(aiida_localhost: orm.Computer) -> Callable[..., orm.WorkChainNode]:
 def go(drive: Callable[..., Driven], runs: Callable[..., orm.WorkChainNode], aiida_code_installed: Any) -> Go:
     """Runs the workchain; each argument is a run: its exit code, or what :func:`runs` is to make of it."""
 
-    def go(*answers: int | dict[str, float], record: dict[str, Any] | None = RECORD, **changes: Any) -> Driven:
+    def go(*answers: int | dict[str, Any], record: dict[str, Any] | None = RECORD, **changes: Any) -> Driven:
         def answer(number: int, _: Any) -> orm.WorkChainNode:
             assert number < len(answers), f"run {number + 1} was not expected"
             what = answers[number]
-            return runs(what) if isinstance(what, int) else runs(0, **what)
+            return runs(what) if isinstance(what, int) else runs(**{"code": 0, **what})
 
         structure, _ = nodes.film_nodes()
         return drive(
@@ -190,6 +194,33 @@ def test_failed_runs_are_no_cache_sources(go: Go) -> None:
     assert jobs
     assert not any(job.base.caching.is_valid_cache for job in jobs)
     assert driven.outputs["result"]["gap_bound"] is None
+
+
+def test_run_that_was_cut_off_is_done_again_as_it_was(go: Go) -> None:
+    """A machine's failure must not decide which rung the gap is from."""
+    cut = {"code": 305, "said": "iteration #  1"}
+    driven = go({"moved": 0.5}, cut, cut, {"moved": 0.0})
+    degauss = [parameters(driven, number)["SYSTEM"]["degauss"] for number in range(4)]
+    assert degauss[1:] == [0.003] * 3 and parameters(driven, 1) == parameters(driven, 3)
+    labels = [inputs["metadata"]["call_link_label"] for _, inputs in driven.submitted]
+    assert len(set(labels)) == 4
+    result = driven.outputs["result"].get_dict()
+    assert (result["exit_code"], result["attempt"], result["degauss"]) == (0, 2, 0.003)
+
+
+def test_run_that_is_always_cut_off_has_a_result(go: Go) -> None:
+    driven = go(*[{"code": 305, "said": "iteration #  1"}] * 7)
+    assert driven.outputs["result"]["exit_code"] == 305
+
+
+def test_density_that_cannot_be_read_is_made_again(go: Go) -> None:
+    driven = go(
+        {"moved": 0.5}, {"code": 305, "said": "Error in routine read_rhog (3):"}, {"moved": 0.5}, {"moved": 0.0}
+    )
+    assert [parameters(driven, number)["SYSTEM"]["degauss"] for number in range(4)] == [0.01, 0.003, 0.01, 0.003]
+    starts = ["parent_folder" in driven.submitted[number][1]["pw"] for number in range(4)]
+    assert starts == [False, True, False, True]
+    assert driven.submitted[3][1]["pw"]["parent_folder"].pk == driven.jobs()[2].outputs.remote_folder.pk
 
 
 def test_number_of_runs_is_the_protocols(go: Go) -> None:

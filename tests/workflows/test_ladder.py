@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiida_falsemetal.workflows.ladder import Run, is_done, next_rung
+from aiida_falsemetal.workflows.ladder import Run, Rung, is_done, next_rung
 
 SMEARING = [0.01, 0.003, 0.001]
 RESCUES = [{"mixing_beta": 0.15}, {"mixing_beta": 0.1}]
@@ -32,6 +32,19 @@ def test_it_ends_with_a_gap_or_with_all_rescues_spent(endings: list[float | None
     assert len(runs) < 60
     if not is_done(runs, SMEARING, LIMIT):
         assert not any(run.converged for run in runs[-len(RESCUES) - 1 :])
+
+
+def test_a_density_that_cannot_be_read_takes_the_ladder_to_its_top_once() -> None:
+    runs = [Run(0.01, True, 0.5), Run(0.003, False, None, began=False)]
+    assert next_rung(runs, SMEARING, RESCUES, LIMIT) == Rung(0.01)
+    runs.append(Run(0.01, True, 0.5))
+    assert next_rung(runs, SMEARING, RESCUES, LIMIT) == Rung(0.003, start=2)
+    # Again: that is no matter of one file.
+    runs.append(Run(0.003, False, None, began=False))
+    again = next_rung(runs, SMEARING, RESCUES, LIMIT)
+    assert again is not None and again.start == 2 and again.changes == RESCUES[0]
+    runs.append(Run(again.degauss, True, 0.0))
+    assert is_done(runs, SMEARING, LIMIT) and next_rung(runs, SMEARING, RESCUES, LIMIT) is None
 
 
 @given(st.lists(ENDINGS, min_size=60, max_size=60))

@@ -1,0 +1,114 @@
+"""The commands that follow something on one profile and one machine, and the daemon that they share.
+
+The first of them starts it, the last of them stops it, whichever that is: another may have been killed, or have ended
+before the others. A daemon that the user has started is left alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from .locks import file_lock
+
+PLAY_SECONDS = 60.0
+"""How often jobs that AiiDA has paused are tried again."""
+
+
+@contextmanager
+def following() -> Iterator[Callable[[], None]]:
+    """Be one of them: a daemon runs. It is stopped at the end if it is theirs and nobody else follows.
+
+    Gives what looks after the daemon, to be called now and then: one of theirs that dies is started again.
+
+    :raises click.ClickException: if the daemon does not start, or from what is given, if the user's was stopped.
+    """
+    from .daemon import daemon_runs, ensure_daemon, play_paused, stop_daemon
+    from .family import is_deaf
+
+    gate, register = _files()
+    with register.open("a+") as file:
+        with file_lock(gate):
+            if _is_last(file) and _read(file) == _pid() is not None:
+                # Left by a command that was killed, maybe before it had told the daemon what it had stored.
+                stop_daemon()
+            # Held by each of them until it ends, however it ends.
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if ensure_daemon():
+                _write(file, _pid())
+        ours, played = _read(file) == _pid(), 0.0
+
+        def look() -> None:
+            nonlocal played
+            with file_lock(gate):
+                if not ours and not daemon_runs():
+                    raise click.ClickException("the daemon was stopped. The same command goes on from here.")
+                if ours and is_deaf(_pid()):
+                    stop_daemon()
+                if ensure_daemon():
+                    _write(file, _pid())
+            if time.monotonic() - played > PLAY_SECONDS:
+                played = time.monotonic()
+                if count := play_paused():
+                    click.echo(f"{count} jobs whose machine could not be used were paused; trying again", err=True)
+
+        def keep() -> None:
+            try:
+                look()
+            except click.ClickException:
+                raise
+            except Exception:
+                # Database or disk are away for a moment: whoever reads the graph tells, and the next look tries again.
+                return
+
+        try:
+            yield keep
+        finally:
+            with file_lock(gate):
+                if ours and _is_last(file) and _pid() in (None, _read(file)):
+                    stop_daemon()
+
+
+def _files() -> tuple[Path, Path]:
+    """The file whose lock has who starts or stops the daemon, and the one that everyone who follows has locked."""
+    from aiida.manage.configuration import get_config, get_profile
+
+    profile = get_profile()
+    folder = Path(get_config().filepaths(profile)["daemon"]["pid"]).parent
+    return folder / f"falsemetal-gate-{profile.name}", folder / f"falsemetal-followers-{profile.name}"
+
+
+def _is_last(file: TextIO) -> bool:
+    """Whether nobody else follows. This one does not any more."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
+    return True
+
+
+def _pid() -> Any:
+    from aiida.engine.daemon.client import get_daemon_client
+
+    return get_daemon_client().get_daemon_pid()
+
+
+def _read(file: TextIO) -> int | None:
+    """Process id of the daemon that one of them has started last."""
+    file.seek(0)
+    text = file.read().strip()
+    return int(text) if text.isdigit() else None
+
+
+def _write(file: TextIO, pid: int | None) -> None:
+    file.truncate(0)
+    file.write(str(pid or ""))
+    file.flush()

@@ -1,0 +1,52 @@
+"""What keeps a workchain from being lost or doubled when something is killed.
+
+Two moments are dangerous. A process whose extras are set after it was stored cannot be found by them if its maker is
+killed in between, and is submitted again. And a step that was cut off is done again when a daemon continues the
+workchain: what it had submitted would be submitted a second time. So extras are stored with the node, in the same
+transaction, and a child that is there already is taken.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+from aiida.common.links import LinkType
+from aiida.engine import ProcessState, WorkChain
+
+ANY_LABEL = "CALL"
+"""AiiDA's label of a call whose caller gives none: of such children nobody knows which is which."""
+
+
+class SteadyWorkChain(WorkChain):
+    """See the module. Children are told apart by their ``call_link_label``, which a workchain must give only once."""
+
+    def found_by(self) -> dict[str, Any]:
+        """Extras that are stored with the node. The inputs are there already."""
+        return {}
+
+    def _setup_metadata(self, metadata: dict[str, Any]) -> None:
+        """Called by AiiDA just before the node is stored."""
+        super()._setup_metadata(metadata)
+        self.node.base.extras.set_many(self.found_by())
+
+    def submit(self, process: Any, inputs: Any = None, **kwargs: Any) -> orm.ProcessNode:
+        """Submit a child, or take the one of the same label that this very step has submitted before it was cut off."""
+        given = {**(inputs or {}), **kwargs} or process
+        label = (given.get("metadata") or {}).get("call_link_label", ANY_LABEL) if hasattr(given, "get") else ANY_LABEL
+        child = None if label == ANY_LABEL else self._child(label)
+        if child is None:
+            return super().submit(process, inputs, **kwargs)
+        if child.process_state is ProcessState.CREATED and self.runner.controller is not None:
+            # Its maker may have been killed before it told the daemon. A worker ignores what it is told twice.
+            self.runner.controller.continue_process(child.pk, nowait=False, no_reply=True)
+        self.report(f"{child.process_label}<{child.pk}> ({label}) was submitted before this step was cut off")
+        return child
+
+    def _child(self, label: str) -> orm.ProcessNode | None:
+        """The child of a label that has ended or can go on. One without a checkpoint never began: its maker was killed
+        while it was made."""
+        kinds = (LinkType.CALL_CALC, LinkType.CALL_WORK)
+        links = self.node.base.links.get_outgoing(link_type=kinds, link_label_filter=label)
+        whole = [child for child in links.all_nodes() if child.is_terminated or child.checkpoint is not None]
+        return whole[-1] if whole else None

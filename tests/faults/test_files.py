@@ -1,0 +1,122 @@
+"""Files that are cut short, memory that is used up, wall time that is used up, and a clock that jumps."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from aiida_falsemetal.runner import files
+from tests.engines.base import program
+from tests.screen.conftest import Workspace
+
+from .harness import Census, assert_survived, disturbed, kill, pw, stopped, undisturbed, wait_for
+
+pytestmark = [pytest.mark.qe, pytest.mark.slow]
+
+Command = subprocess.Popen[str]
+LADDER = {"ecutwfc": 20.0, "vacuum": 8.0, "smearing": [0.01, 0.005], "moved_limit": 1.0e-30}
+"""Every frame goes down to the second rung, which starts from the density of the first."""
+SCF = 2e-3
+"""eV; a density that was converged from atoms and one that was converged from another differ by the threshold."""
+
+
+@pytest.mark.parametrize("name", [files.CHECKPOINT, files.FRAMES, files.SERIES])
+def test_truncated_file_of_the_md(space: Workspace, reference: Census, name: str) -> None:
+    """As a machine that loses its power leaves it: the job is gone, and of its file the first half is there."""
+
+    def inject(space: Workspace, command: Command) -> None:
+        driver = space.wait_for_md(100)
+        file = Path(driver.cwd()) / name
+        with stopped(driver):
+            os.truncate(file, file.stat().st_size // 2)
+            kill([driver])
+
+    campaign = "truncated-" + name.replace(".", "-")
+    disturbed(space, campaign, inject)
+    assert_survived(space, campaign, reference)
+
+
+def test_truncated_charge_density(space: Workspace) -> None:
+    """The density from which the next rung of the ladder starts."""
+    gap = {"protocol": "fast", "overrides": LADDER}
+    reference = undisturbed(space, name="ladder", gap=gap)
+
+    def inject(space: Workspace, command: Command) -> None:
+        def done() -> Path | None:
+            for output in (space.folder / ".aiida" / "scratch").rglob("aiida.out"):
+                density = output.parent / "out" / "aiida.save" / "charge-density.dat"
+                if output not in before and "JOB DONE" in output.read_text() and density.exists():
+                    return density
+            return None
+
+        density: Path = wait_for(done, "a density")
+        os.truncate(density, density.stat().st_size // 2)
+
+    before = set((space.folder / ".aiida" / "scratch").rglob("aiida.out"))
+    disturbed(space, "truncated-density", inject, gap=gap)
+    rows = space.rows("truncated-density")
+    assert [row["step"] for row in rows] == [row["step"] for row in reference.rows]
+    for key in ("gap", "vbm", "cbm", "drop"):
+        assert [row[key] for row in rows] == pytest.approx([row[key] for row in reference.rows], abs=SCF)
+    assert all(row["exit_code"] == 0 for row in rows)
+
+
+@pytest.mark.parametrize("program_of", ["md", "pw"])
+def test_out_of_memory(space: Workspace, reference: Census, program_of: str) -> None:
+    """No page more for a program that runs: what the kernel's limit does to it, not a kill from outside."""
+
+    def inject(space: Workspace, command: Command) -> None:
+        process = space.wait_for_md(60) if program_of == "md" else pw(space)
+        psutil.Process(process.pid).rlimit(resource.RLIMIT_AS, (2**20, 2**20))
+
+    disturbed(space, f"memory-{program_of}", inject)
+    assert_survived(space, f"memory-{program_of}", reference)
+
+
+def test_walltime(space: Workspace, reference: Census) -> None:
+    """A machine that is so busy that the MD's wall time ends before it has its steps."""
+
+    def inject(space: Workspace, command: Command) -> None:
+        driver = space.wait_for_md(60)
+        with stopped(driver):
+            time.sleep(21.0)
+
+    md = {"steps": 2000, "equilibration": 0.2, "frame_stride": 50, "walltime": 20}
+    disturbed(space, "walltime", inject, md=md)
+    assert_survived(space, "walltime", reference)
+
+
+@pytest.mark.parametrize("jump", ["+2h", "-2h"])
+def test_clock_jump(space: Workspace, reference: Census, tmp_path: Path, jump: str) -> None:
+    """The clock of the command, the daemon and the jobs jumps while the MD runs. The monotonic one does not, as in
+    reality."""
+    program("faketime", "faketime")
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    given = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+
+    def inject(space: Workspace, command: Command) -> None:
+        assert str(library) in Path(f"/proc/{space.wait_for_md(60).pid}/maps").read_text()
+        clock.write_text(jump)
+
+    space.environment.update(given)
+    name = "clock-" + {"+": "forward", "-": "back"}[jump[0]]
+    try:
+        disturbed(space, name, inject)
+    finally:
+        for key in given:
+            space.environment.pop(key)
+    assert_survived(space, name, reference)
