@@ -178,9 +178,9 @@ def test_one_row_a_frame_with_its_numbers(tmp_path: Path, campaign: Campaign) ->
     cells = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", rows[closed][1])]
     row = campaign.rows[closed]
     assert len(cells) == 23
-    assert cells[3] == str(row["step"]) and cells[10] == f"{row['gap']:.2f}" and cells[14] == "■ yes"
-    assert cells[9] == f"{row['drop']:.2f}".replace("-", "−")
-    assert cells[19:] == [str(row["pw_pk"]), str(row["gap_pk"]), str(row["pair_pk"])]
+    assert cells[3] == str(row["step"]) and cells[11] == f"{row['gap']:.2f}" and cells[15] == "■ yes"
+    assert cells[10] == f"{row['drop']:.2f}".replace("-", "−")
+    assert cells[20:] == [str(row["pw_pk"]), str(row["gap_pk"]), str(row["pair_pk"])]
 
 
 def test_every_mark_leads_to_its_row(tmp_path: Path, campaign: Campaign) -> None:
