@@ -40,7 +40,8 @@ class Health:
         if self._full:
             self._full = False
             return True
-        return any(words in self._news() for words in BROKEN)
+        news = self._news()
+        return any(words in news for words in BROKEN)
 
     def _news(self) -> bytes:
         """What the log has more than at the last look."""
