@@ -31,6 +31,7 @@ def following() -> Iterator[Callable[[], None]]:
     """
     from .daemon import daemon_runs, ensure_daemon, play_paused, stop_daemon
     from .family import is_deaf
+    from .health import health
 
     gate, register = _files()
     with register.open("a+") as file:
@@ -42,14 +43,18 @@ def following() -> Iterator[Callable[[], None]]:
             fcntl.flock(file, fcntl.LOCK_SH)
             if ensure_daemon():
                 _write(file, _pid())
-        ours, played = _read(file) == _pid(), 0.0
+        pid, played, state = _pid(), 0.0, health()
+        ours = _read(file) == pid
 
         def look() -> None:
-            nonlocal played
+            nonlocal played, pid
             with file_lock(gate):
                 if not ours and not daemon_runs():
                     raise click.ClickException("the daemon was stopped. The same command goes on from here.")
-                if ours and is_deaf(_pid()):
+                if pid != _pid():  # another one of them has started it anew
+                    pid = _pid()
+                    state.renewed()
+                elif ours and (state.is_broken() or is_deaf(pid)):
                     stop_daemon()
                 if ensure_daemon():
                     _write(file, _pid())

@@ -1,0 +1,36 @@
+"""A worker whose database session is broken is told by its log, and by a disk that was full."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from aiida_falsemetal.cli.health import LITTLE, Health
+
+
+def test_only_what_is_new_in_the_log_counts(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("sqlalchemy.exc.PendingRollbackError: of an earlier worker\n")
+    state = Health(log, tmp_path)
+    assert not state.is_broken()
+    with log.open("a") as file:
+        file.write("a report\nsqlalchemy.exc.PendingRollbackError: of this one\n")
+    assert state.is_broken() and not state.is_broken()
+    log.write_text("Can't reconnect until invalid transaction is rolled back\n")  # rotated: shorter than before
+    assert state.is_broken()
+
+
+def test_without_a_log_nothing_is_wrong(tmp_path: Path) -> None:
+    assert not Health(tmp_path / "none", tmp_path).is_broken()
+
+
+def test_a_full_disk_counts_when_it_is_free_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = 0
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    state = Health(tmp_path / "none", tmp_path)
+    assert not state.is_broken()
+    free = LITTLE
+    assert state.is_broken() and not state.is_broken()
