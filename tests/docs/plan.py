@@ -41,6 +41,8 @@ NOT_RUN: dict[str, str] = {
     "AIIDA_PROFILE=servers falsemetal screen mine.yaml --follow": "needs servers; tests/engines has them",
     "pytest tests/fuzz": "part of the default tests",
     "pytest tests/fuzz -m slow": "takes many minutes; a slow test itself",
+    "pytest tests/faults": "part of the default tests",
+    "pytest tests/faults -m slow": "takes more than an hour; slow tests themselves",
     "python3 -m venv '~/mlip'": "on the cluster",
     "'~/mlip/bin/pip' install ase mace-torch==0.3.16": "on the cluster",
     "verdi -p falsemetal computer test cluster": "there is no cluster",
