@@ -89,20 +89,21 @@ def stop_daemon() -> None:
     """Stop the daemon, its workers and its broker."""
     from aiida.engine.daemon.client import DaemonException, get_daemon_client
 
-    # Known before it ends: on a machine under load a worker may outlive the daemon that is to end it.
-    own = family(get_daemon_client().get_daemon_pid())
+    # Known before it ends: its file is gone before it is, and on a machine under load a worker may outlive it.
+    pid = get_daemon_client().get_daemon_pid()
+    own = family(pid)
     try:
         get_daemon_client().stop_daemon(wait=True, timeout=int(STOP_SECONDS))
     except DaemonException:
         pass  # it was killed: what it left is ended below
     deadline = time.monotonic() + STOP_SECONDS
-    pid = get_daemon_client().get_daemon_pid()
-    while pid is not None and is_daemon(pid) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    if pid is not None and is_daemon(pid):
-        import psutil
+    for last in {pid, get_daemon_client().get_daemon_pid()} - {None}:
+        while is_daemon(last) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        if is_daemon(last):
+            import psutil
 
-        end([psutil.Process(pid)])
+            end([psutil.Process(last)])
     end([process for process in own if process.is_running()])
     end(orphans())
 
