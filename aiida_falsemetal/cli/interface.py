@@ -71,7 +71,7 @@ def build(
     spec = _from_campaign(name, values, campaign) if campaign is not None else _from_values(name, values)
     target = None if output is None else _writable(output, force)
     try:
-        built = _built(spec)
+        built = built_from(spec)
     except InterfaceError as error:
         raise click.ClickException(str(error)) from error
     print_rows(built_rows(built), form, ["quantity", "value", "unit"])
@@ -265,7 +265,8 @@ def _from_values(recipe: str, values: tuple[str, ...]) -> Any:
     return spec
 
 
-def _built(spec: Any) -> Any:
+def built_from(spec: Any) -> Any:
+    """The interface that a campaign's entry describes."""
     from ..interfaces.registry import build_recipe
 
     return build_recipe(spec.recipe, spec.parameters, None if spec.structure is None else spec.structure.atoms)

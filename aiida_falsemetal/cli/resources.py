@@ -44,13 +44,12 @@ def interface_need(campaign: Any, name: str, machine: Any) -> Need:
     from aiida import orm
 
     from ..calculations.film import centred_film
-    from ..interfaces.registry import build_recipe
     from ..workflows.memory import film_memory, slot_memory
     from ..workflows.pseudos import family_pseudos, gap_settings
+    from .interface import built_from
     from .submit import gap_overrides, load_code
 
-    spec = campaign.interfaces[name]
-    built = build_recipe(spec.recipe, spec.parameters, None if spec.structure is None else spec.structure.atoms)
+    built = built_from(campaign.interfaces[name])
     gap = campaign.gap.model_dump()
     settings = gap_settings(gap["protocol"], gap_overrides(gap), set(built.atoms.get_chemical_symbols()))
     film = centred_film(orm.StructureData(ase=built.atoms).get_ase(), settings["vacuum"])
@@ -66,20 +65,19 @@ def resource_lines(campaign: Any, missing: list[tuple[Any, Any]], file: Path, ma
 
     :raises click.ClickException: if a run of pw.x does not fit into its share of the memory.
     """
+    from ..workflows.memory import refuse_need
+
     own = [pair for pair, model in missing if model is not None]
     names = list(dict.fromkeys(pair.interface for pair in own))
     needs = {}
     for name in names[:MOST_BUILT]:
         try:
             needs[name] = need = interface_need(campaign, name, machine)
+            if need.share is not None:
+                refuse_need(need.memory, need.share, campaign.gap.ranks)
         except ValueError as error:
             raise click.ClickException(f"{file}: interfaces.{name}: {error}") from error
         share = "" if need.share is None else f" of the {need.share / 1e9:.1f} GB that it may take"
-        if need.share is not None and need.memory > need.share:
-            raise click.ClickException(
-                f"{file}: interfaces.{name}: pw.x needs about {need.memory / 1e9:.1f} GB{share}; use fewer slots or "
-                "more ranks, less vacuum, a lower cutoff or a smaller film."
-            )
         yield f"  {name}: {need.atoms} atoms, a run of pw.x needs about {need.memory / 1e9:.2g} GB{share}"
     if len(names) > MOST_BUILT:
         yield f"  {len(names) - MOST_BUILT} further interfaces are taken to be like these"

@@ -6,13 +6,10 @@ the gap and its properties are there. What was retrieved stays in the graph what
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 from aiida import orm
 
-Keep = Literal["failed", "all", "none"]
-KEEP: tuple[str, ...] = get_args(Keep)
-"""``failed``: those of workchains that did not succeed, which someone may want to look at."""
 DEFAULT = "all"
 """For a workchain that is not told, as AiiDA has it. A campaign says ``failed`` by itself."""
 
@@ -20,6 +17,7 @@ DEFAULT = "all"
 def clean_jobs(process: orm.WorkChainNode, keep: str) -> list[int]:
     """Empty the work folders of all jobs of a process that has ended, as far as ``keep`` says so.
 
+    ``all`` stay, ``none`` stay, or those of workchains that have ``failed``, which someone may want to look at.
     A folder that cannot be reached stays; so do those of jobs that were taken from the cache, which are another's.
 
     :return: pks of the jobs whose folders are empty now.

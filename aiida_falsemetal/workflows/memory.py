@@ -12,6 +12,7 @@ from aiida import orm
 from ase import Atoms
 
 from ..physics.pwmemory import Memory, Species, pw_memory, species_of
+from .options import ranks_of
 
 LOCAL = "core.local"
 """AiiDA's transport to the machine that its daemon runs on."""
@@ -64,12 +65,6 @@ def slot_memory(options: Mapping[str, Any], computer: orm.Computer) -> float | N
     return whole * min(1.0, ranks_of(options) / slots) if slots else whole
 
 
-def ranks_of(options: Mapping[str, Any]) -> int:
-    """MPI ranks of a run."""
-    resources = options.get("resources") or {}
-    return int(resources.get("num_machines", 1)) * int(resources.get("num_mpiprocs_per_machine", 1))
-
-
 def refuse_memory(
     atoms: Atoms,
     pseudos: Mapping[str, Any],
@@ -84,7 +79,14 @@ def refuse_memory(
     there, ranks = slot_memory(options, computer), ranks_of(options)
     if there is None:
         return
-    needed = ranks * film_memory(atoms, pseudos, settings, ranks).total
+    refuse_need(ranks * film_memory(atoms, pseudos, settings, ranks).total, there, ranks)
+
+
+def refuse_need(needed: float, there: float, ranks: int) -> None:
+    """Refuse what does not fit, bytes of all ranks together.
+
+    :raises ValueError: as :func:`refuse_memory`.
+    """
     if needed > there:
         each = f" ({ranks} ranks)" if ranks > 1 else ""
         raise ValueError(

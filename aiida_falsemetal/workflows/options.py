@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .slots import gpu_prepend, slots_prepend
@@ -24,10 +25,15 @@ def md_options(options: dict[str, Any], threads: int) -> dict[str, Any]:
 
 def pw_options(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a Quantum ESPRESSO job: one rank without MPI unless told otherwise; waits for its slots."""
-    resources = options.get("resources", ONE_PROCESS)
-    ranks = resources.get("num_machines", 1) * resources.get("num_mpiprocs_per_machine", 1)
+    ranks = ranks_of(options)
     lines = "export OMP_NUM_THREADS=1\n" + slots_prepend(int(options.get("slots", 0)), ranks)
     return {**_job_options(options, lines), "withmpi": ranks > 1}
+
+
+def ranks_of(options: Mapping[str, Any]) -> int:
+    """MPI ranks of a run."""
+    resources = options.get("resources") or ONE_PROCESS
+    return int(resources.get("num_machines", 1)) * int(resources.get("num_mpiprocs_per_machine", 1))
 
 
 def _job_options(options: dict[str, Any], prepend: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from aiida import orm
 from ase import Atoms
 
 from aiida_falsemetal.calculations.film import centred_film
-from aiida_falsemetal.workflows.memory import film_memory, ranks_of, refuse_memory, slot_memory
+from aiida_falsemetal.workflows.memory import film_memory, refuse_memory, slot_memory
+from aiida_falsemetal.workflows.options import ranks_of
 from aiida_falsemetal.workflows.protocols import load_protocol
 from tests.data import nodes
 
