@@ -9,14 +9,13 @@ from __future__ import annotations
 import html
 import json
 import os
-import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .chromium import chromium
 from .conftest import SETTINGS, Campaign
 
 pytestmark = pytest.mark.browser
@@ -83,19 +82,23 @@ def browser() -> str:
 
 
 def run(browser: str, folder: Path, page: Path, *options: str) -> tuple[str, list[str]]:
-    """Dump a page's document after its scripts ran; (document, lines of the console)."""
-    done = subprocess.run(
-        [
-            *(browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"),
-            *("--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr", "--v=0", "--no-first-run"),
-            *("--virtual-time-budget=5000", *options, "--dump-dom", page.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    """Open a page; (its document after its scripts ran, lines of the console)."""
+    with chromium(browser, folder, *options) as tab:
+        tab.open(page)
+        return tab.run("document.documentElement.outerHTML"), tab.console
+
+
+def probed(browser: str, folder: Path, page: Path, wrapper: str, *options: str) -> dict[str, Any]:
+    """What the script of a wrapper, which holds the page in a frame (at the word PAGE), leaves in its ``#found``."""
+    outer = page.with_name("probe.html")
+    outer.write_text(wrapper.replace("PAGE", html.escape(page.read_text(encoding="utf-8"))), encoding="utf-8")
+    with chromium(browser, folder, *options) as tab:
+        tab.open(outer)
+        # The load and what the script waits for take what they take: there is no budget of virtual time to miss.
+        tab.wait("document.getElementById('found') !== null")
+        assert tab.console == []
+        result: dict[str, Any] = json.loads(tab.run("document.getElementById('found').textContent"))
+    return result
 
 
 def build(folder: Path, given: Campaign) -> Path:
@@ -105,15 +108,7 @@ def build(folder: Path, given: Campaign) -> Path:
 
 def probe(browser: str, folder: Path, page: Path, width: int, *options: str) -> dict[str, Any]:
     """Open the page in a frame of that width and measure it."""
-    wrapped = PROBE.replace("WIDTH", str(width)).replace("PAGE", html.escape(page.read_text(encoding="utf-8")))
-    outer = folder / "probe.html"
-    outer.write_text(wrapped, encoding="utf-8")
-    document, console = run(browser, folder, outer, *options)
-    assert console == []
-    found = re.search(r'<pre id="found">(.*?)</pre>', document, re.DOTALL)
-    assert found, "the page did not load"
-    result: dict[str, Any] = json.loads(html.unescape(found.group(1)))
-    return result
+    return probed(browser, folder, page, PROBE.replace("WIDTH", str(width)), *options)
 
 
 def test_console_catches_errors(browser: str, tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
-import json
 import re
 import shutil
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 from aiida_falsemetal.report.build import build_report
 
 from .conftest import Campaign
-from .test_browser import browser, run  # noqa: F401  (a fixture)
+from .test_browser import browser, probed  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.browser
 
@@ -70,13 +68,7 @@ def found(browser: str, tmp_path: Path, campaign: Campaign) -> tuple[dict[str, A
     moved = tmp_path / "elsewhere" / "report.html"
     moved.parent.mkdir()
     shutil.move(page, moved)
-    outer = moved.with_name("probe.html")
-    outer.write_text(PROBE.replace("PAGE", html.escape(moved.read_text(encoding="utf-8"))), encoding="utf-8")
-    document, console = run(browser, tmp_path, outer)
-    assert console == []
-    match = re.search(r'<pre id="found">(.*?)</pre>', document, re.DOTALL)
-    assert match, "the page did not load"
-    return json.loads(html.unescape(match.group(1))), tmp_path / "report" / "figures"
+    return probed(browser, tmp_path, moved, PROBE), tmp_path / "report" / "figures"
 
 
 def test_downloads_are_the_files(found: tuple[dict[str, Any], Path]) -> None:
