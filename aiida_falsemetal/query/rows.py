@@ -10,7 +10,7 @@ from aiida import orm
 
 from ..names import EXTRAS
 from .arrays import array_files, read_arrays
-from .frame_query import add_runs, find_frames
+from .beside import read_frames, reading
 from .graph import BATCH, CONTENT, chosen, content, latest_pairs, named, pair_query
 
 __all__ = ["current_rows", "frame_rows", "latest_pairs", "pair_rows", "pair_series"]
@@ -27,9 +27,7 @@ def frame_rows(campaign: str | None = None) -> list[dict[str, Any]]:
 
     :param campaign: its name; None for all.
     """
-    rows = find_frames(campaign)
-    add_runs(rows)
-    return rows
+    return read_frames(campaign)
 
 
 def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
@@ -116,9 +114,10 @@ def _pair_outputs(campaign: str | None, label: str) -> dict[int, dict[str, Any]]
 
 def current_rows(campaign: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Rows of the frames and of the pairs that count, see :func:`latest_pairs`."""
-    pairs = latest_pairs(pair_rows(campaign))
-    counted = {pair["pair_pk"] for pair in pairs}
-    return [row for row in frame_rows(campaign) if row["pair_pk"] in counted], pairs
+    with reading(campaign) as frames:
+        pairs = latest_pairs(pair_rows(campaign))
+        counted = {pair["pair_pk"] for pair in pairs}
+        return [row for row in frames() if row["pair_pk"] in counted], pairs
 
 
 def pair_series(pair_pks: list[int]) -> dict[int, dict[str, np.ndarray]]:

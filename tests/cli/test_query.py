@@ -32,11 +32,11 @@ def test_report_and_table_of_the_pairs_that_count(
     pair = graph.pair(verdict=orm.Dict({"verdict": "undecided"}))
     gap, _ = graph.gap(pair, 200)
     asked: list[str] = []
-    for name in ("pair_rows", "frame_rows"):
+    for name in ("pair_rows", "reading"):
         function: Any = getattr(rows, name)
         monkeypatch.setattr(rows, name, lambda *a, name=name, function=function: [asked.append(name), function(*a)][1])
     finish(SimpleNamespace(name=graph.campaign, verdict=VerdictSettings()), tmp_path)
-    assert sorted(asked) == ["frame_rows", "pair_rows"]
+    assert sorted(asked) == ["pair_rows", "reading"]
     printed = capsys.readouterr().out
     assert "undecided" in printed
     assert f"report: {tmp_path / 'report.html'}" in printed
