@@ -24,6 +24,7 @@ from ase import Atoms
 
 from ..mlips.registry import load_family
 from . import device, files, question, training
+from .allocation import keep_freed
 from .driver import Settings, Trajectory
 from .storage import Checkpoint, Output
 
@@ -39,6 +40,7 @@ def main() -> None:
     if sys.argv[1:2] == [question.FLAG]:
         question.answer_file(*sys.argv[2:4])
         return
+    keep_freed()
     if sys.argv[1:2] == [training.FLAG]:
         training.train()
         return

@@ -29,6 +29,7 @@ def test_everything_that_is_imported_travels_or_is_a_declared_package() -> None:
         "cached_path",
         "huggingface_hub",
         "metatomic_ase",
+        "matscipy",
     }  # requirements of the model packages themselves
     allowed = {"ase", "numpy", "torch"} | helpers | models | set(sys.stdlib_module_names)
     for name, source in archive.sources().items():

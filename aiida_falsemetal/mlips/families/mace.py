@@ -15,6 +15,7 @@ from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
 
 from ..family import Boundary, Family, ModelError, ModelFacts
+from ._mace_forces import MaceForces, is_plain
 from ._tools import download, load_checkpoint, precision, quietly, repeatable
 
 LONG_RANGED_CLASSES = ("PolarMACE", "MACELES")
@@ -98,7 +99,7 @@ def read_facts(path: Path) -> ModelFacts:
 
 
 def mace_calculator(path: Path, kwargs: dict[str, Any]) -> Calculator:
-    """The ASE calculator of mace-torch on the CPU or, where there is one, the GPU."""
+    """A calculator on the CPU or, where there is one, the GPU: the quick one, or mace-torch's for what it cannot do."""
     with quietly():
         from mace.calculators import MACECalculator
 
@@ -108,7 +109,8 @@ def mace_calculator(path: Path, kwargs: dict[str, Any]) -> Calculator:
     if type(model).__name__ == "PolarMACE":
         options["model_type"] = "PolarMACE"
     with quietly():
-        return MACECalculator(models=[model], device=device, **options)
+        calculator = MACECalculator(models=[model], device=device, **options)
+    return MaceForces(calculator) if is_plain(model) else calculator
 
 
 FAMILY = MaceFamily()
