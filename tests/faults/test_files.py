@@ -15,7 +15,7 @@ from aiida_falsemetal.runner import files
 from tests.engines.base import program
 from tests.screen.conftest import Workspace
 
-from .harness import Census, assert_survived, disturbed, kill, pw, stopped, undisturbed, wait_for
+from .harness import MD, PW, Census, assert_survived, disturbed, kill, pw, stopped, undisturbed, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
@@ -39,7 +39,7 @@ def test_truncated_file_of_the_md(space: Workspace, reference: Census, name: str
 
     campaign = "truncated-" + name.replace(".", "-")
     disturbed(space, campaign, inject)
-    assert_survived(space, campaign, reference)
+    assert_survived(space, campaign, reference, MD)
 
 
 def test_truncated_charge_density(space: Workspace) -> None:
@@ -76,7 +76,7 @@ def test_out_of_memory(space: Workspace, reference: Census, program_of: str) -> 
         psutil.Process(process.pid).rlimit(resource.RLIMIT_AS, (2**20, 2**20))
 
     disturbed(space, f"memory-{program_of}", inject)
-    assert_survived(space, f"memory-{program_of}", reference)
+    assert_survived(space, f"memory-{program_of}", reference, MD if program_of == "md" else PW)
 
 
 def test_walltime(space: Workspace, reference: Census) -> None:
@@ -89,7 +89,7 @@ def test_walltime(space: Workspace, reference: Census) -> None:
 
     md = {"steps": 2000, "equilibration": 0.2, "frame_stride": 50, "walltime": 20}
     disturbed(space, "walltime", inject, md=md)
-    assert_survived(space, "walltime", reference)
+    assert_survived(space, "walltime", reference, MD)
 
 
 @pytest.mark.parametrize("jump", ["+2h", "-2h"])

@@ -17,7 +17,7 @@ from tests.engines.conftest import HOST
 from tests.engines.slurm import Slurm
 from tests.screen.conftest import Workspace
 
-from .harness import Census, assert_survived, disturbed, kill, pw, stopped, wait_for
+from .harness import MD, PW, Census, assert_survived, disturbed, kill, pw, stopped, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
@@ -165,7 +165,7 @@ def test_job_is_cancelled(cluster: Workspace, batch: Slurm, reference: Census, w
         batch.ask("scancel", first)
 
     disturbed(cluster, f"cancelled-{which}", inject, "--computer", HOST)
-    assert_survived(cluster, f"cancelled-{which}", reference)
+    assert_survived(cluster, f"cancelled-{which}", reference, MD if which == "md" else PW)
 
 
 def test_job_is_out_of_memory(cluster: Workspace, batch: Slurm, short: Path, reference: Census) -> None:
@@ -181,4 +181,4 @@ def test_job_is_out_of_memory(cluster: Workspace, batch: Slurm, short: Path, ref
         kill(wait_for(driver, "the driver"))
 
     disturbed(cluster, "slurm-memory", inject, "--computer", HOST)
-    assert_survived(cluster, "slurm-memory", reference)
+    assert_survived(cluster, "slurm-memory", reference, MD)
