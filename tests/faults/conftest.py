@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engines.conftest import batch, cluster, ended, servers, short  # noqa: F401  (fixtures)
+from tests.engines.conftest import batch, cluster, ready, servers, short  # noqa: F401  (fixtures)
 from tests.screen.conftest import Workspace
 
 pytest.register_assert_rewrite("tests.faults.harness")
@@ -17,10 +17,8 @@ from .harness import Census, undisturbed  # noqa: E402
 @pytest.fixture(scope="session")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """A workspace that `falsemetal setup` has made ready."""
-    made = Workspace(tmp_path_factory.mktemp("faults"))
-    made.run("setup")
-    yield made
-    ended(made)
+    with ready(tmp_path_factory.mktemp("faults")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -175,6 +175,11 @@ def pw(space: Workspace) -> psutil.Process:
     return found_one
 
 
+def under_way(space: Workspace, moment: str) -> psutil.Process:
+    """The process that computes at a moment: ``md`` the driver after some samples, ``pw`` a pw.x that iterates."""
+    return space.wait_for_md(60) if moment == "md" else pw(space)
+
+
 def kill(processes: list[psutil.Process]) -> None:
     """kill -9, all at once."""
     assert processes

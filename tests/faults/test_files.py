@@ -8,14 +8,13 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from aiida_falsemetal.runner import files
 from tests.engines.base import program
 from tests.screen.conftest import Workspace
 
-from .harness import MD, PW, Census, assert_survived, disturbed, kill, pw, stopped, undisturbed, wait_for
+from .harness import MD, PW, Census, assert_survived, disturbed, kill, stopped, under_way, undisturbed, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
@@ -72,8 +71,7 @@ def test_out_of_memory(space: Workspace, reference: Census, program_of: str) -> 
     """No page more for a program that runs: what the kernel's limit does to it, not a kill from outside."""
 
     def inject(space: Workspace, command: Command) -> None:
-        process = space.wait_for_md(60) if program_of == "md" else pw(space)
-        psutil.Process(process.pid).rlimit(resource.RLIMIT_AS, (2**20, 2**20))
+        under_way(space, program_of).rlimit(resource.RLIMIT_AS, (2**20, 2**20))
 
     disturbed(space, f"memory-{program_of}", inject)
     assert_survived(space, f"memory-{program_of}", reference, MD if program_of == "md" else PW)

@@ -17,7 +17,7 @@ from tests.engines.conftest import HOST
 from tests.engines.slurm import Slurm
 from tests.screen.conftest import Workspace
 
-from .harness import MD, PW, Census, assert_survived, disturbed, kill, pw, stopped, wait_for
+from .harness import MD, PW, Census, assert_survived, disturbed, kill, stopped, under_way, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
@@ -82,10 +82,7 @@ def test_database_restarts(servers: Workspace, short: Path, reference: Census, m
     """At once, as after a crash: all connections are cut, whatever they were in the middle of."""
 
     def inject(space: Workspace, command: Command) -> None:
-        if moment == "md":
-            space.wait_for_md(60)
-        else:
-            pw(space)
+        under_way(space, moment)
         restart_postgres(short / "pg")
 
     disturbed(servers, f"database-{moment}", inject, again=2)
