@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from aiida_falsemetal.runner import files
-from tests.engines.base import program
 from tests.screen.conftest import Workspace
 
+from .clock import own_clock
 from .harness import MD, PW, Census, assert_survived, disturbed, kill, stopped, under_way, undisturbed, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
@@ -90,31 +90,16 @@ def test_walltime(space: Workspace, reference: Census) -> None:
     assert_survived(space, "walltime", reference, MD)
 
 
-@pytest.mark.parametrize("jump", ["+2h", "-2h"])
-def test_clock_jump(space: Workspace, reference: Census, tmp_path: Path, jump: str) -> None:
-    """The clock of the command, the daemon and the jobs jumps while the MD runs. The monotonic one does not, as in
-    reality."""
-    program("faketime", "faketime")
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    clock = tmp_path / "clock"
-    clock.write_text("+0")
-    given = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
+@pytest.mark.parametrize("hours", [2, -2])
+def test_clock_jump(space: Workspace, reference: Census, tmp_path: Path, hours: int) -> None:
+    """The clock of the command, the daemon and the jobs jumps while the MD runs."""
+    name = "clock-" + ("forward" if hours > 0 else "back")
+    with own_clock(space, tmp_path) as clock:
 
-    def inject(space: Workspace, command: Command) -> None:
-        assert str(library) in Path(f"/proc/{space.wait_for_md(60).pid}/maps").read_text()
-        clock.write_text(jump)
+        def inject(space: Workspace, command: Command) -> None:
+            driver = space.wait_for_md(60)
+            assert str(clock.library) in Path(f"/proc/{driver.pid}/maps").read_text()
+            clock.set_ahead(hours * 3600)
 
-    space.environment.update(given)
-    name = "clock-" + {"+": "forward", "-": "back"}[jump[0]]
-    try:
         disturbed(space, name, inject)
-    finally:
-        for key in given:
-            space.environment.pop(key)
     assert_survived(space, name, reference)
