@@ -16,8 +16,12 @@ from .harness import Census, undisturbed  # noqa: E402
 
 @pytest.fixture(scope="session")
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """A workspace that `falsemetal setup` has made ready."""
-    with ready(tmp_path_factory.mktemp("faults")) as made:
+    """A workspace that `falsemetal setup` has made ready.
+
+    Its user has a home without start-up files: a login shell of a job that is killed in the middle of the real ones may
+    leave a lock of theirs behind (pyenv's, for which every later login shell waits 60 s).
+    """
+    with ready(tmp_path_factory.mktemp("faults"), home=tmp_path_factory.mktemp("home")) as made:
         yield made
 
 

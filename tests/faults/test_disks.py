@@ -47,9 +47,9 @@ def test_work_folder(space: Workspace, reference: Census, work: Path, moment: st
 
 
 @pytest.fixture
-def cramped(tmp_path: Path) -> Iterator[tuple[Workspace, Path]]:
+def cramped(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, Path]]:
     """A workspace whose repository (database and files) is on a disk of its own."""
-    with ready(tmp_path) as made:
+    with ready(tmp_path, home=tmp_path_factory.mktemp("home")) as made:
         real, moved = tmp_path / ".aiida" / "repository", tmp_path / "moved"
         real.rename(moved)
         real.mkdir()
