@@ -7,6 +7,7 @@ before the others. A daemon that the user has started is left alone.
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ from .locks import file_lock
 
 PLAY_SECONDS = 60.0
 """How often jobs that AiiDA has paused are tried again."""
+STARTING = "starting"
+"""Registered in place of a daemon that has no process id yet."""
+CLOCKS = 2.0
+"""Seconds by which the kernel's time of a process's start may be off the file system's."""
 
 
 @contextmanager
@@ -29,22 +34,21 @@ def following() -> Iterator[Callable[[], None]]:
 
     :raises click.ClickException: if the daemon does not start, or from what is given, if the user's was stopped.
     """
-    from .daemon import daemon_runs, ensure_daemon, play_paused, stop_daemon
+    from .daemon import daemon_runs, play_paused, stop_daemon
     from .family import is_deaf
     from .health import health
 
     gate, register = _files()
     with register.open("a+") as file:
         with file_lock(gate):
-            if _is_last(file) and _read(file) == _pid() is not None:
+            if _is_last(file) and _is_theirs(file):
                 # Left by a command that was killed, maybe before it had told the daemon what it had stored.
                 stop_daemon()
             # Held by each of them until it ends, however it ends.
             fcntl.flock(file, fcntl.LOCK_SH)
-            if ensure_daemon():
-                _write(file, _pid())
+            _start(file)
         pid, played, state = _pid(), 0.0, health()
-        ours = _read(file) == pid
+        ours = _is_theirs(file)
 
         def look() -> None:
             nonlocal played, pid
@@ -56,8 +60,7 @@ def following() -> Iterator[Callable[[], None]]:
                     state.renewed()
                 elif ours and (state.is_broken() or is_deaf(pid)):
                     stop_daemon()
-                if ensure_daemon():
-                    _write(file, _pid())
+                _start(file)
             if time.monotonic() - played > PLAY_SECONDS:
                 played = time.monotonic()
                 if count := play_paused():
@@ -76,7 +79,7 @@ def following() -> Iterator[Callable[[], None]]:
             yield keep
         finally:
             with file_lock(gate):
-                if ours and _is_last(file) and _pid() in (None, _read(file)):
+                if ours and _is_last(file) and (_pid() is None or _is_theirs(file)):
                     stop_daemon()
 
 
@@ -106,14 +109,35 @@ def _pid() -> Any:
     return get_daemon_client().get_daemon_pid()
 
 
-def _read(file: TextIO) -> int | None:
-    """Process id of the daemon that one of them has started last."""
+def _start(file: TextIO) -> None:
+    """Start the daemon unless it runs. Registered before and after: whoever is killed in between leaves a daemon that
+    the next one knows as theirs."""
+    from .daemon import daemon_runs, ensure_daemon
+
+    if not daemon_runs():
+        _write(file, STARTING)
+        ensure_daemon()
+        _write(file, str(_pid() or ""))
+
+
+def _is_theirs(file: TextIO) -> bool:
+    """Whether one of them has started the daemon that there is."""
+    import psutil
+
+    from .daemon import START_SECONDS
+
     file.seek(0)
-    text = file.read().strip()
-    return int(text) if text.isdigit() else None
+    text, pid = file.read().strip(), _pid()
+    if pid is None or text != STARTING:
+        return pid is not None and text == str(pid)
+    try:
+        waited = psutil.Process(pid).create_time() - os.fstat(file.fileno()).st_mtime
+    except psutil.Error:
+        return False
+    return -CLOCKS <= waited <= START_SECONDS
 
 
-def _write(file: TextIO, pid: int | None) -> None:
+def _write(file: TextIO, text: str) -> None:
     file.truncate(0)
-    file.write(str(pid or ""))
+    file.write(text)
     file.flush()

@@ -1,19 +1,23 @@
-"""Whether the daemon's worker can still use its database.
+"""Whether the daemon's worker can still do its work.
 
 A session of SQLAlchemy whose transaction has failed (the disk was full, PostgreSQL was restarted) refuses everything
 until somebody rolls it back, and AiiDA's worker does not: it lives on and does nothing, for ever. A new worker goes on
-from the last checkpoints.
+from the last checkpoints. And a worker looks at its jobs again when the clock says so: where that is set back by hours,
+hours later.
 """
 
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 BROKEN = (b"PendingRollbackError", b"Can't reconnect until invalid transaction")
 """What a worker writes into the daemon's log then."""
 LITTLE = 2**21
 """Bytes; with less left, nothing of use can be written, also into that log."""
+SET_BACK = 60.0
+"""Seconds; a clock that is set back by less costs less than a new worker."""
 
 
 class Health:
@@ -31,6 +35,7 @@ class Health:
     def renewed(self) -> None:
         """The worker is a new one."""
         self._offset = self._log.stat().st_size if self._log.exists() else 0
+        self._ahead = _ahead()
 
     def is_broken(self) -> bool:
         """Whether the worker has to be replaced: not while a disk is full, for the next would do no better."""
@@ -41,7 +46,13 @@ class Health:
             self._full = False
             return True
         news = self._news()
-        return any(words in news for words in BROKEN)
+        return self._is_set_back() or any(words in news for words in BROKEN)
+
+    def _is_set_back(self) -> bool:
+        """Whether the clock is behind what it has been while this worker ran."""
+        ahead = _ahead()
+        self._ahead = max(self._ahead, ahead)
+        return ahead < self._ahead - SET_BACK
 
     def _news(self) -> bytes:
         """What the log has more than at the last look."""
@@ -53,6 +64,11 @@ class Health:
             news = file.read()
             self._offset = file.tell()
         return news
+
+
+def _ahead() -> float:
+    """What the clock is ahead of the one that nobody sets, in seconds."""
+    return time.time() - time.monotonic()
 
 
 def health() -> Health:

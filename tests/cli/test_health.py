@@ -1,8 +1,10 @@
-"""A worker whose database session is broken is told by its log, and by a disk that was full."""
+"""A worker whose database session is broken is told by its log, and by a disk that was full; one that waits too long,
+by the clock."""
 
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,3 +36,18 @@ def test_a_full_disk_counts_when_it_is_free_again(tmp_path: Path, monkeypatch: p
     assert not state.is_broken()
     free = LITTLE
     assert state.is_broken() and not state.is_broken()
+
+
+def test_a_clock_that_is_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By how much it has been ahead counts, not what it was at first. One that is set forward harms nobody."""
+    now, jump = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: now() + jump)
+    state = Health(tmp_path / "none", tmp_path)
+    jump = 7200.0
+    assert not state.is_broken()
+    jump = 7190.0
+    assert not state.is_broken()
+    jump = 0.0
+    assert state.is_broken()
+    state.renewed()
+    assert not state.is_broken()

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,28 +39,39 @@ def ended(space: Workspace) -> None:
         process.kill()
 
 
+@contextmanager
+def ready(folder: Path, *options: str, home: Path | None = None) -> Iterator[Workspace]:
+    """A workspace that `falsemetal setup` has made ready, until the end of the block.
+
+    :param home: of its user, where that is another.
+    """
+    space = Workspace(folder)
+    if home is not None:
+        space.environment["HOME"] = str(home)
+    try:
+        space.run("setup", *options)
+        yield space
+    finally:
+        ended(space)
+
+
 @pytest.fixture(scope="session")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """SQLite and ZeroMQ."""
-    space = Workspace(tmp_path_factory.mktemp("laptop"))
-    space.run("setup")
-    yield space
-    ended(space)
+    with ready(tmp_path_factory.mktemp("laptop")) as space:
+        yield space
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory, short: Path) -> Iterator[Workspace]:
     """PostgreSQL and RabbitMQ."""
-    space = Workspace(tmp_path_factory.mktemp("servers"))
-    with ExitStack() as stack:
-        database = stack.enter_context(postgres(short / "pg"))
-        broker = stack.enter_context(rabbitmq(short / "mq"))
-        space.run(
-            *("setup", "--storage", "postgres", "--database", database.url),
+    with postgres(short / "pg") as database, rabbitmq(short / "mq") as broker:
+        options = [
+            *("--storage", "postgres", "--database", database.url),
             *("--broker", "rabbitmq", "--rabbitmq", broker.url),
-        )
-        yield space
-        ended(space)
+        ]
+        with ready(tmp_path_factory.mktemp("servers"), *options) as space:
+            yield space
 
 
 @pytest.fixture(scope="session")
@@ -76,12 +87,10 @@ def batch(short: Path) -> Iterator[Slurm]:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, batch: Slurm, short: Path) -> Iterator[Workspace]:
     """SQLite and ZeroMQ here, jobs in SLURM over ssh."""
-    space = Workspace(tmp_path_factory.mktemp("cluster"))
-    space.environment["HOME"] = str(short / "home")
-    space.run(
-        *("setup", "--scheduler", "slurm", "--host", HOST, "--work-dir", f"{short}/work/{{username}}"),
+    options = [
+        *("--scheduler", "slurm", "--host", HOST, "--work-dir", f"{short}/work/{{username}}"),
         *("--python", sys.executable, "--poll", "1", "--queue", "debug"),
         *("--mpirun", "mpirun --allow-run-as-root --oversubscribe -np {tot_num_mpiprocs}"),
-    )
-    yield space
-    ended(space)
+    ]
+    with ready(tmp_path_factory.mktemp("cluster"), *options, home=short / "home") as space:
+        yield space

@@ -45,6 +45,7 @@ print(json.dumps([pairs, screens, verdicts, current_rows(NAME)[0]]))
 JOINING = ("join_trajectories", "join_series")
 """Calcfunctions that there are only where an MD was interrupted."""
 ENDED = ("finished", "excepted", "killed")
+MD, PW = "MlipMdCalculation", "PwCalculation"
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,14 @@ def undisturbed(space: Workspace, *options: str, name: str = "undisturbed", **ch
     return found
 
 
-def assert_survived(space: Workspace, name: str, reference: Census) -> None:
-    """The rows of the undisturbed campaign; no process lost, none doubled, none left behind."""
+def assert_survived(space: Workspace, name: str, reference: Census, cost: str | None = None) -> None:
+    """The rows of the undisturbed campaign; no process lost, none doubled, none left behind.
+
+    :param cost: type of a process that the disturbance must have ended; else it has disturbed nothing.
+    """
     found = census(space, name)
     print(f"{name}: lost on the way {dict(found.lost)}")
+    assert cost is None or cost in {label for label, _ in found.lost}
     assert_same(found.rows, reference.rows)
     assert found.under_way == []
     assert found.finished == reference.finished
@@ -168,6 +173,11 @@ def pw(space: Workspace) -> psutil.Process:
 
     found_one: psutil.Process = wait_for(found, "a pw.x that iterates")
     return found_one
+
+
+def under_way(space: Workspace, moment: str) -> psutil.Process:
+    """The process that computes at a moment: ``md`` the driver after some samples, ``pw`` a pw.x that iterates."""
+    return space.wait_for_md(60) if moment == "md" else pw(space)
 
 
 def kill(processes: list[psutil.Process]) -> None:

@@ -8,14 +8,13 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from aiida_falsemetal.runner import files
-from tests.engines.base import program
 from tests.screen.conftest import Workspace
 
-from .harness import Census, assert_survived, disturbed, kill, pw, stopped, undisturbed, wait_for
+from .clock import own_clock
+from .harness import MD, PW, Census, assert_survived, disturbed, kill, stopped, under_way, undisturbed, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
@@ -39,7 +38,7 @@ def test_truncated_file_of_the_md(space: Workspace, reference: Census, name: str
 
     campaign = "truncated-" + name.replace(".", "-")
     disturbed(space, campaign, inject)
-    assert_survived(space, campaign, reference)
+    assert_survived(space, campaign, reference, MD)
 
 
 def test_truncated_charge_density(space: Workspace) -> None:
@@ -72,11 +71,10 @@ def test_out_of_memory(space: Workspace, reference: Census, program_of: str) -> 
     """No page more for a program that runs: what the kernel's limit does to it, not a kill from outside."""
 
     def inject(space: Workspace, command: Command) -> None:
-        process = space.wait_for_md(60) if program_of == "md" else pw(space)
-        psutil.Process(process.pid).rlimit(resource.RLIMIT_AS, (2**20, 2**20))
+        under_way(space, program_of).rlimit(resource.RLIMIT_AS, (2**20, 2**20))
 
     disturbed(space, f"memory-{program_of}", inject)
-    assert_survived(space, f"memory-{program_of}", reference)
+    assert_survived(space, f"memory-{program_of}", reference, MD if program_of == "md" else PW)
 
 
 def test_walltime(space: Workspace, reference: Census) -> None:
@@ -89,34 +87,19 @@ def test_walltime(space: Workspace, reference: Census) -> None:
 
     md = {"steps": 2000, "equilibration": 0.2, "frame_stride": 50, "walltime": 20}
     disturbed(space, "walltime", inject, md=md)
-    assert_survived(space, "walltime", reference)
+    assert_survived(space, "walltime", reference, MD)
 
 
-@pytest.mark.parametrize("jump", ["+2h", "-2h"])
-def test_clock_jump(space: Workspace, reference: Census, tmp_path: Path, jump: str) -> None:
-    """The clock of the command, the daemon and the jobs jumps while the MD runs. The monotonic one does not, as in
-    reality."""
-    program("faketime", "faketime")
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    clock = tmp_path / "clock"
-    clock.write_text("+0")
-    given = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
+@pytest.mark.parametrize("hours", [2, -2])
+def test_clock_jump(space: Workspace, reference: Census, tmp_path: Path, hours: int) -> None:
+    """The clock of the command, the daemon and the jobs jumps while the MD runs."""
+    name = "clock-" + ("forward" if hours > 0 else "back")
+    with own_clock(space, tmp_path) as clock:
 
-    def inject(space: Workspace, command: Command) -> None:
-        assert str(library) in Path(f"/proc/{space.wait_for_md(60).pid}/maps").read_text()
-        clock.write_text(jump)
+        def inject(space: Workspace, command: Command) -> None:
+            driver = space.wait_for_md(60)
+            assert str(clock.library) in Path(f"/proc/{driver.pid}/maps").read_text()
+            clock.set_ahead(hours * 3600)
 
-    space.environment.update(given)
-    name = "clock-" + {"+": "forward", "-": "back"}[jump[0]]
-    try:
         disturbed(space, name, inject)
-    finally:
-        for key in given:
-            space.environment.pop(key)
     assert_survived(space, name, reference)

@@ -9,11 +9,12 @@ import pytest
 
 from tests.screen.conftest import Workspace
 
-from .harness import Census, assert_survived, disturbed, kill, pw
+from .harness import MD, PW, Census, assert_survived, disturbed, kill, pw
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
 Command = subprocess.Popen[str]
+Injection = Callable[[Workspace, Command], None]
 SAMPLES = 60
 """Of the MD: it is under way."""
 
@@ -61,21 +62,22 @@ def machine_in_pw(space: Workspace, command: Command) -> None:
     kill(space.processes(""))
 
 
-@pytest.mark.parametrize(
-    ("kill_it", "again"),
-    [
-        (md, 0),
-        (pw_x, 0),
-        (worker_in_md, 0),
-        (worker_in_pw, 0),
-        (broker, 0),
-        (daemon, 0),
-        (command_itself, 1),
-        (machine_in_md, 1),
-        (machine_in_pw, 1),
-    ],
-)
-def test_killed(space: Workspace, reference: Census, kill_it: Callable[[Workspace, Command], None], again: int) -> None:
+FAULTS = [
+    (md, 0, MD),
+    (pw_x, 0, PW),
+    (worker_in_md, 0, None),
+    (worker_in_pw, 0, None),
+    (broker, 0, None),
+    (daemon, 0, None),
+    (command_itself, 1, None),
+    (machine_in_md, 1, MD),
+    (machine_in_pw, 1, PW),
+]
+"""What is killed, how often the command is given again, and what must have been lost."""
+
+
+@pytest.mark.parametrize(("kill_it", "again", "cost"), FAULTS, ids=[kill_it.__name__ for kill_it, *_ in FAULTS])
+def test_killed(space: Workspace, reference: Census, kill_it: Injection, again: int, cost: str | None) -> None:
     name = "killed-" + kill_it.__name__.replace("_", "-")
     disturbed(space, name, kill_it, again=again)
-    assert_survived(space, name, reference)
+    assert_survived(space, name, reference, cost)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,8 @@ from aiida_falsemetal.cli.submit import existing_pairs, missing_pairs, screen_bu
 from aiida_falsemetal.workflows.pair import PairWorkChain
 from tests.cli.test_submit import campaign, ready  # noqa: F401  (a fixture)
 from tests.data import nodes
+
+from .clock import Clock
 
 
 def made(builder: Any) -> Any:
@@ -135,3 +141,33 @@ def test_a_calcfunction_that_was_cut_off_is_ended(
     daemon.end_cut_off()
     assert cut.is_killed and cut.is_sealed
     assert [node.pk for node in daemon._unfinished()] == [screen.pk]
+
+
+def test_a_clock_of_its_own(tmp_path: Path) -> None:
+    """Set while the program runs; neither its sleep nor its monotonic clock knows."""
+    clock = Clock(tmp_path)
+    lines = """
+        import time
+        def look():
+            print(round(time.time()), time.monotonic(), flush=True)
+            input()
+        look()
+        begun = time.monotonic()
+        time.sleep(0.1)
+        look()
+        print(time.monotonic() - begun)
+    """
+    environment = {**os.environ, **clock.environment}
+    line = [sys.executable, "-c", textwrap.dedent(lines)]
+    program = subprocess.Popen(line, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert program.stdin is not None and program.stdout is not None
+    seen = []
+    for seconds in (-7200, 0):
+        seen.append([float(word) for word in program.stdout.readline().split()])
+        clock.set_ahead(seconds)
+        program.stdin.write("\n")
+        program.stdin.flush()
+    slept = float(program.communicate(timeout=60)[0])
+    (first, then), (later, after) = seen
+    assert later - first == pytest.approx(after - then - 7200, abs=2.0)
+    assert 0.1 <= slept < 60.0

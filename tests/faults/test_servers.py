@@ -17,7 +17,7 @@ from tests.engines.conftest import HOST
 from tests.engines.slurm import Slurm
 from tests.screen.conftest import Workspace
 
-from .harness import Census, assert_survived, disturbed, kill, pw, stopped, wait_for
+from .harness import MD, PW, Census, assert_survived, disturbed, kill, stopped, under_way, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
@@ -82,10 +82,7 @@ def test_database_restarts(servers: Workspace, short: Path, reference: Census, m
     """At once, as after a crash: all connections are cut, whatever they were in the middle of."""
 
     def inject(space: Workspace, command: Command) -> None:
-        if moment == "md":
-            space.wait_for_md(60)
-        else:
-            pw(space)
+        under_way(space, moment)
         restart_postgres(short / "pg")
 
     disturbed(servers, f"database-{moment}", inject, again=2)
@@ -165,7 +162,7 @@ def test_job_is_cancelled(cluster: Workspace, batch: Slurm, reference: Census, w
         batch.ask("scancel", first)
 
     disturbed(cluster, f"cancelled-{which}", inject, "--computer", HOST)
-    assert_survived(cluster, f"cancelled-{which}", reference)
+    assert_survived(cluster, f"cancelled-{which}", reference, MD if which == "md" else PW)
 
 
 def test_job_is_out_of_memory(cluster: Workspace, batch: Slurm, short: Path, reference: Census) -> None:
@@ -181,4 +178,4 @@ def test_job_is_out_of_memory(cluster: Workspace, batch: Slurm, short: Path, ref
         kill(wait_for(driver, "the driver"))
 
     disturbed(cluster, "slurm-memory", inject, "--computer", HOST)
-    assert_survived(cluster, "slurm-memory", reference)
+    assert_survived(cluster, "slurm-memory", reference, MD)

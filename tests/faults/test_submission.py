@@ -16,6 +16,7 @@ from .harness import CHANGES, Census, assert_survived, census, wait_for
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
 BEFORE_CHECKPOINT = "from aiida.engine.persistence import AiiDAPersister as where; name = 'save_checkpoint'"
+AFTER_START = "from aiida_falsemetal.cli import daemon as where; name = '_await_broker'"
 BEFORE_MESSAGE = "from plumpy.process_comms import RemoteProcessThreadController as where; name = 'continue_process'"
 
 
@@ -58,6 +59,16 @@ def test_killed_while_it_submits(space: Workspace, reference: Census, where: str
         if command.returncode == 0:
             break
     assert command.returncode == 0, output
+    assert_survived(space, name, reference)
+
+
+def test_killed_while_it_starts_the_daemon(space: Workspace, reference: Census) -> None:
+    """The daemon runs, and nobody has told whose it is: the next command takes it for its own, and stops it."""
+    name = "killed-after-start"
+    file = space.campaign(name, **CHANGES)
+    killed_at(space, AFTER_START, "screen", file.name, "--follow")
+    assert space.processes("start-circus")
+    space.run("screen", file.name, "--follow", timeout=900)
     assert_survived(space, name, reference)
 
 
