@@ -134,7 +134,7 @@ def _is_theirs(file: TextIO) -> bool:
         waited = psutil.Process(pid).create_time() - os.fstat(file.fileno()).st_mtime
     except psutil.Error:
         return False
-    return -CLOCKS <= waited <= START_SECONDS
+    return bool(-CLOCKS <= waited <= START_SECONDS)
 
 
 def _write(file: TextIO, text: str) -> None:

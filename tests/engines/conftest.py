@@ -6,9 +6,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.screen.conftest import Workspace
@@ -36,7 +37,8 @@ def short() -> Iterator[Path]:
 def ended(space: Workspace) -> None:
     """Nothing of a workspace runs on after the tests."""
     for process in space.processes(""):
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # ended by itself since it was found
+            process.kill()
 
 
 @contextmanager

@@ -147,7 +147,7 @@ def disturbed(
     return outputs
 
 
-def wait_for(found: Callable[[], Any], what: str, timeout: float = 240.0) -> Any:
+def wait_for(found: Callable[[], Any], what: str, timeout: float = 900.0) -> Any:
     """The first true value of ``found``."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from aiida_falsemetal.runner import files
@@ -68,10 +69,15 @@ def test_truncated_charge_density(space: Workspace) -> None:
 
 @pytest.mark.parametrize("program_of", ["md", "pw"])
 def test_out_of_memory(space: Workspace, reference: Census, program_of: str) -> None:
-    """No page more for a program that runs: what the kernel's limit does to it, not a kill from outside."""
+    """No page more for a program: what the kernel's limit does to it, not a kill from outside. The MD meets it while it
+    starts, for once it runs it asks for no memory more."""
 
     def inject(space: Workspace, command: Command) -> None:
-        under_way(space, program_of).rlimit(resource.RLIMIT_AS, (2**20, 2**20))
+        process = wait_for(starting, "a driver") if program_of == "md" else under_way(space, "pw")
+        process.rlimit(resource.RLIMIT_AS, (2**20, 2**20))
+
+    def starting() -> psutil.Process | None:
+        return next((one for one in space.processes("runner.pyz") if "python" in one.name()), None)
 
     disturbed(space, f"memory-{program_of}", inject)
     assert_survived(space, f"memory-{program_of}", reference, MD if program_of == "md" else PW)

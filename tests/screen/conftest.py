@@ -88,7 +88,7 @@ class Workspace:
                 continue
         return found
 
-    def wait_for_md(self, samples: int, timeout: float = 240) -> psutil.Process:
+    def wait_for_md(self, samples: int, timeout: float = 900) -> psutil.Process:
         """Wait until an MD driver has written ``samples`` samples; returns the driver."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
