@@ -28,8 +28,8 @@ PLUGINS = {
 """AiiDA's plugin of each of Quantum ESPRESSO's programs."""
 POLL_SECONDS = 2.0
 """Jobs here take seconds to minutes: AiiDA's default of ten seconds between looks at them would be felt."""
-WORKER_ROOM = 2000
-"""Processes that a worker of the daemon takes; most of them wait."""
+WORKER_ROOM = 20_000
+"""Processes that a worker of the daemon takes, most of which wait: room for some forty campaigns at once (:mod:`.room`)."""
 MPIRUN = ["mpirun", "-np", "{tot_num_mpiprocs}"]
 """What AiiDA takes unless told otherwise; a command that someone has set stays."""
 PREPEND = "export OMP_NUM_THREADS=1\nexport OPENBLAS_NUM_THREADS=1"
@@ -164,7 +164,10 @@ def ensure_computer(echo: Echo) -> Any:
         computer.store()
         echo(f"computer {COMPUTER}: created")
     if not computer.is_configured:
-        computer.configure(safe_interval=0.0)
+        # Jobs have the environment of the daemon, which is that of whoever started it. A login shell would read the
+        # user's profile for every command again: slow where that starts conda or pyenv, and stuck where these wait for
+        # a lock that a killed shell has left.
+        computer.configure(safe_interval=0.0, use_login_shell=False)
     elif computer.get_configuration().get("safe_interval", 0.0) > 1.0:
         computer.configure(safe_interval=0.0)
     if computer.get_minimum_job_poll_interval() > POLL_SECONDS:
