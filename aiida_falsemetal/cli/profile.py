@@ -29,7 +29,7 @@ PLUGINS = {
 POLL_SECONDS = 2.0
 """Jobs here take seconds to minutes: AiiDA's default of ten seconds between looks at them would be felt."""
 WORKER_ROOM = 20_000
-"""Processes that a worker of the daemon takes, most of which wait: room for some forty campaigns at once (:mod:`.room`)."""
+"""Processes that a worker of the daemon takes, most of which wait: some forty campaigns at once (:mod:`.room`)."""
 MPIRUN = ["mpirun", "-np", "{tot_num_mpiprocs}"]
 """What AiiDA takes unless told otherwise; a command that someone has set stays."""
 PREPEND = "export OMP_NUM_THREADS=1\nexport OPENBLAS_NUM_THREADS=1"

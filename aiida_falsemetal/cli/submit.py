@@ -130,7 +130,7 @@ class Made:
         self.planned: list[Any] = []
 
     def store_planned(self) -> None:
-        """Store the nodes of a plan. Of a command that is killed meanwhile some stay behind, which nothing refers to."""
+        """Store the nodes of a plan. Of a command that is killed meanwhile some stay behind, to which nothing refers."""
         for node in self.planned:
             node.store()
 

@@ -1,8 +1,8 @@
 """The pairs of a large campaign, as names of stored nodes in files instead of inputs of its workchain.
 
-A workchain's inputs and children are in its checkpoint, which AiiDA writes anew several times a step. With every node of
-every pair in it, a campaign of N pairs would write a number of steps and a number of bytes that both grow as N. From a
-plan the workchain reads the pairs that it submits next, and nothing else; each pair's inputs are linked to the pair.
+A workchain's inputs and children are in its checkpoint, which AiiDA writes anew several times a step. With every node
+of every pair in it, a campaign of N pairs would write a number of steps and a number of bytes that both grow as N. From
+a plan the workchain reads the pairs that it submits next, and nothing else; each pair's inputs are linked to the pair.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ ASK = """
 import json
 name = {name!r}
 from aiida_falsemetal.query.graph import PAIR
-pairs = orm.QueryBuilder().append(orm.WorkChainNode, filters={{'process_type': PAIR, 'extras.falsemetal_campaign': name}},
+pairs = orm.QueryBuilder().append(orm.WorkChainNode,
+    filters={{'process_type': PAIR, 'extras.falsemetal_campaign': name}},
     project=['extras.falsemetal_fingerprint', 'attributes.process_state', 'attributes.exit_status']).all()
 spans = [[a.timestamp(), b.timestamp(), kind, state, status] for a, b, kind, state, status in orm.QueryBuilder().append(
     orm.ProcessNode, project=['ctime', 'mtime', 'attributes.process_label', 'attributes.process_state',
@@ -26,7 +27,7 @@ repository = get_manager().get_profile_storage().get_repository()
 print(json.dumps([pairs, spans, nodes, repository.get_info(detailed=True)]))
 """
 FILM = re.compile(r"/film\d{6}/")
-"""In the fingerprints of pairs of these campaigns, not in those that :mod:`benchmarks.query.generate` has put beside."""
+"""In the fingerprints of these pairs, not in those that :mod:`benchmarks.query.generate` has put beside them."""
 ENDED = ("finished", "excepted", "killed")
 
 

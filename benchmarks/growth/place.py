@@ -15,7 +15,7 @@ RECORDED = Path(__file__).parent / "recorded"
 """What the real programs have written, see :mod:`.record`."""
 FILM = {"recipe": "film", "molecules": 8, "lateral": 6.5, "vacuum": 20.0, "seed": 1}
 SEEDS = 10
-"""Pairs of an interface. As in real campaigns, more pairs are more interfaces: what is judged from all seeds stays small."""
+"""Pairs of an interface. As in real campaigns, more pairs are more interfaces: no cell has all of them."""
 CAMPAIGN: dict[str, Any] = {
     "mlips": {"spcfw-ewald": None},
     "md": {"steps": 2000, "equilibration": 0.2, "frame_stride": 200},

@@ -1,8 +1,8 @@
 """Record what the MD driver and pw.x write for :data:`.place.CAMPAIGN`: ``python -m benchmarks.growth.record FOLDER``.
 
 One real pair, with a gap of every frame that a seed could choose. FOLDER becomes an AiiDA configuration of its own. Run
-it again where the driver, the film's preparation or the inputs of pw.x have changed: the stand-ins then say that a run is
-not recorded.
+it again where the driver, the film's preparation or the inputs of pw.x have changed: the stand-ins then say that a run
+is not recorded.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One campaign of N pairs with stand-ins: ``python -m benchmarks.growth.run FOLDER --pairs N``.
 
-FOLDER becomes an AiiDA configuration of its own. The campaign is run by ``falsemetal screen FILE --follow``. Given again
-after it was cut off, the campaign goes on, and samples are appended. Writes ``samples.csv`` while it runs, ``summary.json``
-at the end.
+FOLDER becomes an AiiDA configuration of its own. The campaign is run by ``falsemetal screen FILE --follow``. Given
+again after it was cut off, the campaign goes on, and samples are appended. Writes ``samples.csv`` while it runs,
+``summary.json`` at the end.
 """
 
 from __future__ import annotations

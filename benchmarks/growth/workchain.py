@@ -1,9 +1,9 @@
 """What the workchain of a campaign of N pairs costs by itself: ``python -m benchmarks.growth.workchain FOLDER N...``.
 
-In FOLDER, which :mod:`.run` has made, a campaign of N pairs is built and stored as ``falsemetal screen`` does it, and left
-unsubmitted. Of the ScreenWorkChain are given: seconds of CPU to build its inputs, to store it with its links, to save and
-to load its checkpoint (which happens at every step, several times a batch of pairs), bytes of the checkpoint, and the largest
-resident memory of the process that does it.
+In FOLDER, which :mod:`.run` has made, a campaign of N pairs is built and stored as ``falsemetal screen`` does it, and
+left unsubmitted. Of the ScreenWorkChain are given: seconds of CPU to build its inputs, to store it with its links, to
+save and to load its checkpoint (which happens at every step, several times a batch of pairs), bytes of the checkpoint,
+and the largest resident memory of the process that does it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ lap()
 text = process.node.checkpoint
 bundle = persister.load_checkpoint(process.node.pk)
 lap()
+process.node.set_process_state('killed')  # it takes up no room of the daemon's workers
 names = ('read_s', 'build_s', 'store_s', 'save_s', 'load_s')
 print(json.dumps({{**{{name: round(b - a, 3) for name, a, b in zip(names, times, times[1:])}},
                   'checkpoint_bytes': len(text),

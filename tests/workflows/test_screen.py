@@ -17,7 +17,6 @@ from aiida_falsemetal.workflows.plan import plan_length, read_plan
 from tests.cli.test_submit import FILM, campaign, ready  # noqa: F401  (a fixture)
 from tests.faults.test_quick import made
 
-
 AS_INPUTS = 3
 
 
