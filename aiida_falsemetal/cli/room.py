@@ -36,10 +36,11 @@ def pairs_that_fit() -> int:
     if fit:
         return fit
     wanted = taken + 1 + PROCESSES
+    name = get_profile().name
     beside = f", beside the {len(others)} campaigns that are under way" * bool(others)
     raise click.ClickException(
         f"a worker of the daemon takes {room} processes ({OPTION}), and a pair may need {1 + PROCESSES}{beside}: full "
-        f"of processes that wait for each other, it would wait for ever. Give it room with `verdi -p {get_profile().name} "
+        f"of processes that wait for each other, it would wait for ever. Give it room with `verdi -p {name} "
         f"config set {OPTION} {max(wanted, 2000)}` and start the daemon anew{', or wait for them' * bool(others)}."
     )
 

@@ -130,7 +130,7 @@ class Made:
         self.planned: list[Any] = []
 
     def store_planned(self) -> None:
-        """Store the nodes of a plan. Of a command that is killed meanwhile some stay behind, to which nothing refers."""
+        """Store the nodes of a plan. A command that is killed meanwhile leaves some behind, to which nothing refers."""
         for node in self.planned:
             node.store()
 
@@ -140,7 +140,8 @@ class Made:
 
         for name, node in dict(builder).items():
             if isinstance(node, orm.Dict) and not node.is_stored:
-                builder[name] = self.once(name, json.dumps(node.get_dict(), sort_keys=True), lambda node=node: node)
+                content = json.dumps(node.get_dict(), sort_keys=True)
+                builder[name] = self._nodes.setdefault((name, content), node)
 
     def once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
         """The node called ``name``, made where it is wanted for the first time."""
