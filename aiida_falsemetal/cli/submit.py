@@ -102,12 +102,15 @@ def screen_builder(
     from aiida.plugins import WorkflowFactory
 
     machine, made = machine or find_machine(), made or Made()
-    builders = {
-        f"{number:04d}": pair_builder(campaign, pair, model, machine, made)
-        for number, (pair, model) in enumerate(missing, start=1)
-    }
     from ..workflows.plan import planned_nodes
+    from ..workflows.pseudos import decided_once
     from ..workflows.screen import MAX_PAIRS
+
+    with decided_once():
+        builders = {
+            f"{number:07d}": pair_builder(campaign, pair, model, machine, made)
+            for number, (pair, model) in enumerate(missing, start=1)
+        }
 
     screen = WorkflowFactory("falsemetal.screen")
     builder = screen.get_builder_from_protocol(

@@ -83,7 +83,7 @@ def test_every_pair_of_a_plan_is_submitted_once(
             children = process.run_some()
             assert len(children) <= process.inputs.max_pairs.value
             for name, node in children.items():
-                node.set_exit_status(410 if name == "pair_0005" else 0)
+                node.set_exit_status(410 if name == "pair_0000005" else 0)
                 node.set_process_state(ProcessState.FINISHED)
                 process.ctx[name] = node
             process.inspect()
