@@ -1,4 +1,4 @@
-"""A daemon whose worker takes fewer processes than a campaign has, with stand-ins for MD and pw.x: real daemon, real jobs.
+"""A daemon whose worker takes fewer processes than a campaign has: stand-ins compute, daemon and jobs are real.
 
 Processes that wait for others take up the worker's places. Were more pairs submitted than have room together, none of
 them would ever end.
