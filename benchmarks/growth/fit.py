@@ -1,4 +1,4 @@
-"""Cost against size: ``python -m benchmarks.growth.fit FOLDER... > docs/data/growth.csv``, of folders of :mod:`.run`.
+"""Cost against size: ``python -m benchmarks.growth.fit FOLDER... > growth.csv``, of folders of :mod:`.run`.
 
 One row a campaign, those that are not over too: what its samples say. To stderr the fits: the exponent of the daemon's
 CPU time with the number of pairs, over campaigns, and, inside each campaign of several batches, how the cost of a pair
