@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import sqlite3
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import click
 
 from ..mlips.shelf import load_shelf
 from .common import PROFILE
-from .engines import BACKENDS, Engines
+from .engines import BACKENDS, SQLITE, Engines
 from .environment import is_open_mpi, is_root
 
 COMPUTER = "localhost"
@@ -28,8 +30,10 @@ PLUGINS = {
 """AiiDA's plugin of each of Quantum ESPRESSO's programs."""
 POLL_SECONDS = 2.0
 """Jobs here take seconds to minutes: AiiDA's default of ten seconds between looks at them would be felt."""
-WORKER_ROOM = 2000
-"""Processes that a worker of the daemon takes; most of them wait."""
+LOCK_SECONDS = 10.0
+"""For which a database is waited for that others use."""
+WORKER_ROOM = 20_000
+"""Processes that a worker of the daemon takes, most of which wait: some forty campaigns at once (:mod:`.room`)."""
 MPIRUN = ["mpirun", "-np", "{tot_num_mpiprocs}"]
 """What AiiDA takes unless told otherwise; a command that someone has set stays."""
 PREPEND = "export OMP_NUM_THREADS=1\nexport OPENBLAS_NUM_THREADS=1"
@@ -59,6 +63,7 @@ def setup_profile(
         echo(f"profile {name}: created")
     load_profile(name, allow_switch=True)
     _make_room(name)
+    _let_readers_read(name, echo)
     computer = ensure_computer(echo)
     for program, path in programs.items():
         ensure_code(program.removesuffix(".x"), PLUGINS[program], path, computer, echo)
@@ -78,6 +83,28 @@ def _make_room(name: str) -> None:
     if config.get_option("daemon.worker_process_slots", scope=name) < WORKER_ROOM:
         config.set_option("daemon.worker_process_slots", WORKER_ROOM, scope=name)
         config.store()
+
+
+def _let_readers_read(name: str, echo: Echo) -> None:
+    """Have SQLite write into a log beside the database (WAL), which is a property of its file.
+
+    Without it a query keeps the daemon's worker from writing until it has read its last row. Where that takes more than
+    the five seconds that AiiDA waits, the worker gives up in the middle of a transaction, and keeps everybody from
+    reading and writing for ever. So it was with 10,000 pairs on a machine under load.
+    """
+    from aiida.manage.configuration import get_config
+
+    profile = get_config().get_profile(name)
+    if profile.storage_backend != BACKENDS[SQLITE]:
+        return
+    file = Path(profile.storage_config["filepath"]) / "database.sqlite"
+    with closing(sqlite3.connect(file, timeout=LOCK_SECONDS)) as database:
+        try:
+            (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            mode = str(error)
+    if mode != "wal":
+        echo(f"note: the database is not in SQLite's WAL mode ({mode}); where no daemon runs, run this again.")
 
 
 def profile_exists(name: str) -> bool:
@@ -164,7 +191,10 @@ def ensure_computer(echo: Echo) -> Any:
         computer.store()
         echo(f"computer {COMPUTER}: created")
     if not computer.is_configured:
-        computer.configure(safe_interval=0.0)
+        # Jobs have the environment of the daemon, which is that of whoever started it. A login shell would read the
+        # user's profile for every command again: slow where that starts conda or pyenv, and stuck where these wait for
+        # a lock that a killed shell has left.
+        computer.configure(safe_interval=0.0, use_login_shell=False)
     elif computer.get_configuration().get("safe_interval", 0.0) > 1.0:
         computer.configure(safe_interval=0.0)
     if computer.get_minimum_job_poll_interval() > POLL_SECONDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from ..names import ENDED
 from .machine import HERE, Machine, find_machine, machine_of
+from .room import pairs_that_fit
 
 PHYSICS = 410
 """Exit status of a pair whose MLIP failed its MD: a result, not a reason to run it again."""
@@ -81,51 +83,74 @@ def submit_screen(campaign: Any, missing: list[tuple[Any, Any]], machine: Machin
     """
     from aiida import engine
 
-    return engine.submit(screen_builder(campaign, missing, machine))
+    made = Made()
+    builder = screen_builder(campaign, missing, machine, made)
+    made.store_planned()
+    return engine.submit(builder)
 
 
-def screen_builder(campaign: Any, missing: list[tuple[Any, Any]], machine: Machine | None = None) -> Any:
+def screen_builder(
+    campaign: Any, missing: list[tuple[Any, Any]], machine: Machine | None = None, made: Made | None = None
+) -> Any:
     """Builder of a ScreenWorkChain. Nothing is stored: whatever can be refused is refused before the first node.
 
     :param machine: where the jobs run, see :func:`pair_builder`.
+    :param made: nodes that several pairs share; of a large campaign also those that it has to store before the builder
+        is submitted (:meth:`Made.store_planned`).
     :raises click.ClickException: if a code or the pseudopotentials are not set up, or the inputs of a pair do not fit.
     """
     from aiida.plugins import WorkflowFactory
 
-    machine, made = machine or find_machine(), Made()
-    builders = {
-        f"{number:04d}": pair_builder(campaign, pair, model, machine, made)
-        for number, (pair, model) in enumerate(missing, start=1)
-    }
-    from ..workflows.pair import pairs_at_once
+    machine, made = machine or find_machine(), made or Made()
+    from ..workflows.plan import planned_nodes
+    from ..workflows.pseudos import decided_once
     from ..workflows.screen import MAX_PAIRS
+
+    with decided_once():
+        builders = {
+            f"{number:07d}": pair_builder(campaign, pair, model, machine, made)
+            for number, (pair, model) in enumerate(missing, start=1)
+        }
 
     screen = WorkflowFactory("falsemetal.screen")
     builder = screen.get_builder_from_protocol(
-        campaign.model_dump(mode="json"), builders, min(MAX_PAIRS, pairs_at_once(worker_room()))
+        campaign.model_dump(mode="json"), builders, min(MAX_PAIRS, pairs_that_fit(), max(1, len(missing)))
     )
     builder.metadata.label = campaign.name
+    if "plan" in builder:
+        made.planned = list(planned_nodes(builders))
     return builder
 
 
 class Made:
-    """Nodes that several pairs share and that are not stored yet: made once, so that each is stored once."""
+    """Nodes that several pairs share and that are not stored yet: made once, so that each is stored once.
+
+    ``planned`` are those of a plan: a workchain's inputs are stored with it, but not what a plan only names.
+    """
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[str, str], Any] = {}
+        self.planned: list[Any] = []
+
+    def store_planned(self) -> None:
+        """Store the nodes of a plan. A command that is killed meanwhile leaves some behind, to which nothing refers."""
+        for node in self.planned:
+            node.store()
+
+    def share(self, builder: Any) -> None:
+        """Let a pair have the settings (every Dict of the same content) that another one has."""
+        from aiida import orm
+
+        for name, node in dict(builder).items():
+            if isinstance(node, orm.Dict) and not node.is_stored:
+                content = json.dumps(node.get_dict(), sort_keys=True)
+                builder[name] = self._nodes.setdefault((name, content), node)
 
     def once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
         """The node called ``name``, made where it is wanted for the first time."""
         if (kind, name) not in self._nodes:
             self._nodes[kind, name] = make()
         return self._nodes[kind, name]
-
-
-def worker_room() -> int:
-    """How many processes one worker of the profile's daemon takes."""
-    from aiida.manage.configuration import get_config_option
-
-    return int(get_config_option("daemon.worker_process_slots"))
 
 
 def pair_builder(campaign: Any, pair: Any, model: Any, machine: Machine | None = None, made: Made | None = None) -> Any:
@@ -137,15 +162,16 @@ def pair_builder(campaign: Any, pair: Any, model: Any, machine: Machine | None =
     :param made: nodes that are shared with other pairs.
     :raises click.ClickException: if a code is not set up, or the settings do not fit.
     """
-    machine = machine or find_machine()
+    machine, made = machine or find_machine(), made or Made()
     try:
         builder = (
             _trajectory_builder(campaign, pair, machine)
             if model is None
-            else _own_builder(campaign, pair, model, machine, made or Made())
+            else _own_builder(campaign, pair, model, machine, made)
         )
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    made.share(builder)
     refuse_inputs(builder, f"{pair.interface} x {pair.mlip} x seed {pair.seed}")
     return builder
 

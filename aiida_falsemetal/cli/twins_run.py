@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from .submit import load_code, worker_room
+from .room import worker_room
+from .submit import load_code
 
 POLL_SECONDS = 5.0
 PLAIN_SECONDS = 20.0

@@ -42,13 +42,15 @@ GAPS_AT_ONCE = 8
 takes a limited number of processes: full of those that wait, it would wait for ever (see :func:`pairs_at_once`)."""
 GAP_DEPTH = 4
 """Processes of one gap under way at once: GapWorkChain, that of the stripped solvent, PwBaseWorkChain, its job."""
+PROCESSES = 1 + GAPS_AT_ONCE * GAP_DEPTH
+"""Of one pair under way at once, at most."""
 PLAN = ("precision", "max_steps")
 """Settings in ``md`` that are not the driver's."""
 
 
 def pairs_at_once(room: int) -> int:
-    """How many pairs can be under way without filling a worker that takes ``room`` processes; at least 1."""
-    return max(1, (room - 1) // (1 + GAPS_AT_ONCE * GAP_DEPTH))
+    """How many pairs of a campaign can be under way without filling a worker that takes ``room`` processes."""
+    return max(0, (room - 1) // PROCESSES)
 
 
 def validate_inputs(inputs: Any, _: object) -> str | None:

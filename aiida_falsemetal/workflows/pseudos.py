@@ -23,7 +23,10 @@ What was decided is in the ``parameters`` node: ``functional``, ``pseudo_family`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 from aiida import orm
@@ -41,6 +44,22 @@ MINIMUM_DUAL = {True: 4.0, False: 5.0}
 """What is refused below: 5 is the least that a family of ultrasoft pseudopotentials asks for (GBRV)."""
 
 
+_known: dict[str, dict[str, Any]] | None = None
+"""Inside of :func:`decided_once`: settings by what was asked."""
+
+
+@contextmanager
+def decided_once() -> Iterator[None]:
+    """Inside the block, the same question has the same answer, without looking at the pseudopotentials again: they are
+    read as a whole, which is most of what it takes to build a pair."""
+    global _known
+    before, _known = _known, {}
+    try:
+        yield
+    finally:
+        _known = before
+
+
 def gap_settings(protocol: str | None, overrides: Mapping[str, Any] | None, elements: Iterable[str]) -> dict[str, Any]:
     """Settings of a gap protocol with functional and cutoffs decided, see the module.
 
@@ -51,6 +70,15 @@ def gap_settings(protocol: str | None, overrides: Mapping[str, Any] | None, elem
         cutoffs do not fit.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    if _known is None:
+        return _decide(protocol, given, elements)
+    question = json.dumps([protocol, given, sorted(elements)], sort_keys=True)
+    if question not in _known:
+        _known[question] = _decide(protocol, given, elements)
+    return deepcopy(_known[question])
+
+
+def _decide(protocol: str | None, given: dict[str, Any], elements: Iterable[str]) -> dict[str, Any]:
     defaults = load_protocol("gap", protocol)
     own = defaults["pseudo_family"]
     settings = override("gap", defaults, given)

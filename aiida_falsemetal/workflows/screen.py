@@ -10,21 +10,27 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from .conclude import conclude_campaign
 from .pair import PairWorkChain
+from .plan import fingerprint_of, make_plan, plan_fingerprints, plan_length, read_plan
 from .steady import SteadyWorkChain
 
 MAX_PAIRS = 16
 """Pairs under way at once where the campaign does not say. Slots bound the computing; this bounds the waiting jobs."""
+AS_INPUTS = 16
+"""Pairs that are inputs of the workchain; of a campaign of more there is a plan, see :mod:`.plan`."""
 
 
 class ScreenWorkChain(SteadyWorkChain):
-    """Run every pair in ``pairs``. A pair that fails is counted and does not stop the others."""
+    """Run every pair in ``pairs`` or ``plan``. A pair that fails is counted and does not stop the others."""
 
     @classmethod
     def define(cls, spec: WorkChainSpec) -> None:
         """Ports, outline and exit codes."""
         super().define(spec)
         spec.input("campaign", valid_type=orm.Dict, help="The campaign file's content.")
-        spec.input_namespace("pairs", dynamic=True, help="Inputs of one PairWorkChain each.")
+        spec.input_namespace("pairs", dynamic=True, required=False, help="Inputs of one PairWorkChain each.")
+        spec.input(
+            "plan", valid_type=orm.FolderData, required=False, help="In place of pairs: which stored nodes they are of."
+        )
         spec.input("max_pairs", valid_type=orm.Int, default=lambda: orm.Int(MAX_PAIRS))
         spec.outline(cls.setup, while_(cls.has_more)(cls.run_some, cls.inspect), cls.conclude)
         spec.exit_code(
@@ -39,48 +45,67 @@ class ScreenWorkChain(SteadyWorkChain):
     ) -> Any:
         """A builder.
 
+        More than ``AS_INPUTS`` pairs become a plan, whose nodes (:func:`.plan.planned_nodes`) have to be stored before
+        the builder is submitted.
+
         :param campaign: the campaign file's content.
         :param pairs: builders of :meth:`PairWorkChain.get_builder_from_protocol` by any key.
         """
         builder = cls.get_builder()
         builder.campaign = orm.Dict(campaign)
         builder.max_pairs = orm.Int(max_pairs)
-        builder.pairs = {key: dict(pair) for key, pair in pairs.items()}
+        if len(pairs) > AS_INPUTS:
+            builder.plan = make_plan(pairs)
+        else:
+            builder.pairs = {key: dict(pair) for key, pair in pairs.items()}
         return builder
 
     def found_by(self) -> dict[str, Any]:
         """Extras by which the campaign is found, and the pairs that wait."""
-        pairs = [pair["labels"].get_dict().get("fingerprint", "") for pair in self.inputs.get("pairs", {}).values()]
+        if "plan" in self.inputs:
+            pairs = plan_fingerprints(self.inputs.plan)
+        else:
+            pairs = [fingerprint_of(pair) for pair in self.inputs.get("pairs", {}).values()]
         name = self.inputs.campaign.get_dict().get("name", "")
         return {"falsemetal_campaign": name, "falsemetal_fingerprints": pairs}
 
     def setup(self) -> None:
-        """List what is to be done."""
-        self.ctx.waiting = sorted(self.inputs.pairs)
+        """Begin at the first pair."""
+        self.ctx.total = plan_length(self.inputs.plan) if "plan" in self.inputs else len(self.inputs.get("pairs", {}))
+        self.ctx.begun = 0
         self.ctx.failed = 0
 
     def has_more(self) -> bool:
         """Whether a pair waits."""
-        return bool(self.ctx.waiting)
+        return bool(self.ctx.begun < self.ctx.total)
+
+    def _next_pairs(self) -> dict[str, Any]:
+        """Inputs of the pairs that are submitted next, by their keys."""
+        begun, count = self.ctx.begun, self.inputs.max_pairs.value
+        if "plan" in self.inputs:
+            return read_plan(self.inputs.plan, begun, count)
+        return {key: self.inputs.pairs[key] for key in sorted(self.inputs.pairs)[begun : begun + count]}
 
     def run_some(self) -> ToContext:
         """Submit the next pairs."""
-        count = self.inputs.max_pairs.value
-        self.ctx.now, self.ctx.waiting = self.ctx.waiting[:count], self.ctx.waiting[count:]
         submitted = {}
-        for key in self.ctx.now:
-            inputs = {name: value for name, value in self.inputs.pairs[key].items() if name != "metadata"}
+        for key, pair in self._next_pairs().items():
+            inputs = {name: value for name, value in pair.items() if name != "metadata"}
             submitted[f"pair_{key}"] = self.submit(PairWorkChain, **inputs, metadata={"call_link_label": f"pair_{key}"})
-        self.report(f"{len(submitted)} pairs submitted, {len(self.ctx.waiting)} wait")
+        self.ctx.now = list(submitted)
+        self.ctx.begun += len(submitted)
+        self.report(f"{len(submitted)} pairs submitted, {self.ctx.total - self.ctx.begun} wait")
         return ToContext(**submitted)
 
     def inspect(self) -> None:
-        """Count failures."""
-        for key in self.ctx.now:
-            node = self.ctx[f"pair_{key}"]
+        """Count failures. What is counted leaves the context, which is in every checkpoint."""
+        for name in self.ctx.now:
+            node = self.ctx[name]
             if not node.is_finished_ok:
                 self.ctx.failed += 1
                 self.report(f"{node.label}: {node.exit_message}")
+            del self.ctx[name]
+        self.ctx.now = []
 
     def conclude(self) -> Any:
         """Judge the campaign, with what earlier workchains have left; say how many pairs failed."""
@@ -89,6 +114,5 @@ class ScreenWorkChain(SteadyWorkChain):
             for sentence in conclude_campaign(campaign["name"], campaign.get("verdict")):
                 self.report(sentence)
         if self.ctx.failed:
-            total = len(self.inputs.pairs)
-            return self.exit_codes.ERROR_PAIRS_FAILED.format(failed=self.ctx.failed, total=total)
+            return self.exit_codes.ERROR_PAIRS_FAILED.format(failed=self.ctx.failed, total=self.ctx.total)
         return None

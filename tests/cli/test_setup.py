@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,23 @@ def test_profile_has_sqlite_and_zeromq(home: Home) -> None:
     profile = home.config()["profiles"]["falsemetal"]
     assert profile["storage"]["backend"] == "core.sqlite_dos"
     assert profile["process_control"]["backend"] == "core.zeromq"
+
+
+def test_who_reads_keeps_nobody_from_writing(home: Home) -> None:
+    """A query of a large campaign takes longer than the five seconds that AiiDA's worker waits to write."""
+    file = Path(home.config()["profiles"]["falsemetal"]["storage"]["config"]["filepath"]) / "database.sqlite"
+    with closing(sqlite3.connect(file)) as reader, closing(sqlite3.connect(file, timeout=0.0)) as writer:
+        rows = reader.execute("SELECT id FROM db_dbnode, (SELECT 1 UNION ALL SELECT 2)")
+        assert rows.fetchone() is not None
+        writer.execute("CREATE TABLE test_of_falsemetal (id INTEGER)")
+        writer.execute("DROP TABLE test_of_falsemetal")
+        writer.commit()
+        assert rows.fetchone() is not None
+
+
+def test_commands_of_jobs_do_not_read_the_users_profile(home: Home) -> None:
+    script = "print(json.dumps(orm.load_computer('localhost').get_configuration()['use_login_shell']))"
+    assert home.ask(script) is False
 
 
 def test_other_profile_and_default_are_untouched(home: Home) -> None:
