@@ -17,6 +17,7 @@ NEEDS_NETWORK = "downloads; what is said without a network is a test in tests/cl
 INSTALLS = "installs an environment of gigabytes; tests/cli/test_model.py makes one without a network"
 MAKE = "make installs the package first; its commands are run here or in CI"
 TWINS = "labels of hours; tests/screen/test_twins.py runs each of these on tiny ones"
+BENCHMARK = "a benchmark, which takes minutes to days"
 NOT_RUN: dict[str, str] = {
     "sudo apt-get update": "changes the system",
     "sudo apt-get install -y quantum-espresso libopenblas0-pthread": "changes the system; .ci/run does it",
@@ -41,6 +42,10 @@ NOT_RUN: dict[str, str] = {
     "AIIDA_PROFILE=servers falsemetal screen mine.yaml --follow": "needs servers; tests/engines has them",
     "pytest tests/fuzz": "part of the default tests",
     "pytest tests/fuzz -m slow": "takes many minutes; a slow test itself",
+    "python -m benchmarks.growth.run FOLDER --pairs 30": BENCHMARK,
+    "python -m benchmarks.growth.fit FOLDER...": BENCHMARK,
+    "python -m benchmarks.growth.workchain FOLDER 10 30 100 300 1000": BENCHMARK,
+    "python -m benchmarks.growth.soak FOLDER --pairs 500 --seed 1": BENCHMARK,
     "pytest tests/faults": "part of the default tests",
     "pytest tests/faults -m slow": "takes more than an hour; slow tests themselves",
     "python3 -m venv '~/mlip'": "on the cluster",
