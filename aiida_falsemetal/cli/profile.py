@@ -28,8 +28,13 @@ PLUGINS = {
     "average.x": "falsemetal.potential",
 }
 """AiiDA's plugin of each of Quantum ESPRESSO's programs."""
-POLL_SECONDS = 2.0
-"""Jobs here take seconds to minutes: AiiDA's default of ten seconds between looks at them would be felt."""
+POLL_SECONDS = 5.0
+"""Between looks at the jobs of this machine. At AiiDA's tenth of a second for a local computer a worker with some ten
+jobs spends two fifths of a core on looking, which the jobs want. No core waits for a look: the next job is queued."""
+LEAST_POLL = 0.1
+"""What AiiDA takes for a local computer."""
+CHILD_SECONDS = 10
+"""Between looks of a workchain at its children. A broadcast tells it at once; this is for one that was lost."""
 LOCK_SECONDS = 10.0
 """For which a database is waited for that others use."""
 WORKER_ROOM = 20_000
@@ -76,12 +81,15 @@ def setup_profile(
 
 def _make_room(name: str) -> None:
     """Let a worker take ``WORKER_ROOM`` processes. AiiDA's 200 are full of waiting ones before 16 pairs have their gaps
-    under way, and a full worker starts nothing that they wait for."""
+    under way, and a full worker starts nothing that they wait for. And let it look at them no oftener than it must."""
     from aiida.manage.configuration import get_config
 
     config = get_config()
     if config.get_option("daemon.worker_process_slots", scope=name) < WORKER_ROOM:
         config.set_option("daemon.worker_process_slots", WORKER_ROOM, scope=name)
+        config.store()
+    if config.get_option("runner.poll.interval", scope=name) < CHILD_SECONDS:
+        config.set_option("runner.poll.interval", CHILD_SECONDS, scope=name)
         config.store()
 
 
@@ -164,7 +172,7 @@ def _create_profile(name: str, engines: Engines) -> None:
         )
     except (AiidaException, ValueError, TypeError) as error:
         raise click.ClickException(f"AiiDA could not make the profile {name!r}: {error}") from error
-    config.set_option("runner.poll.interval", 1, scope=name)
+    config.set_option("runner.poll.interval", CHILD_SECONDS, scope=name)
     if config.default_profile_name is None:
         config.set_default_profile(name)
     config.store()
@@ -197,7 +205,8 @@ def ensure_computer(echo: Echo) -> Any:
         computer.configure(safe_interval=0.0, use_login_shell=False)
     elif computer.get_configuration().get("safe_interval", 0.0) > 1.0:
         computer.configure(safe_interval=0.0)
-    if computer.get_minimum_job_poll_interval() > POLL_SECONDS:
+    # Whoever has set something in between has meant it.
+    if not LEAST_POLL < computer.get_minimum_job_poll_interval() <= POLL_SECONDS:
         computer.set_minimum_job_poll_interval(POLL_SECONDS)
     if computer.get_mpirun_command() == MPIRUN and is_root() and is_open_mpi():
         # Open MPI refuses root without a word for it.
