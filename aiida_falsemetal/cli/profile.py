@@ -85,12 +85,10 @@ def _make_room(name: str) -> None:
     from aiida.manage.configuration import get_config
 
     config = get_config()
-    if config.get_option("daemon.worker_process_slots", scope=name) < WORKER_ROOM:
-        config.set_option("daemon.worker_process_slots", WORKER_ROOM, scope=name)
-        config.store()
-    if config.get_option("runner.poll.interval", scope=name) < CHILD_SECONDS:
-        config.set_option("runner.poll.interval", CHILD_SECONDS, scope=name)
-        config.store()
+    for option, least in {"daemon.worker_process_slots": WORKER_ROOM, "runner.poll.interval": CHILD_SECONDS}.items():
+        if config.get_option(option, scope=name) < least:
+            config.set_option(option, least, scope=name)
+            config.store()
 
 
 def _let_readers_read(name: str, echo: Echo) -> None:

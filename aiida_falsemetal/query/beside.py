@@ -7,6 +7,7 @@ process has all rows.
 
 from __future__ import annotations
 
+import json
 import marshal
 import os
 import subprocess
@@ -71,37 +72,28 @@ def _other(campaign: str | None, first: int, last: int) -> Iterator[Callable[[],
     """A process that reads the frames of the pairs from one pk to another; what it found, nothing if it failed."""
     profile = get_profile()
     assert profile is not None
-    given = marshal.dumps((profile.name, campaign, first, last))
     environment = {**os.environ, "AIIDA_PATH": str(Path(get_config().dirpath).parent)}
     # -P: a module of that name in the folder where the user happens to be is not meant.
-    line = [sys.executable, "-P", "-m", __name__]
-    process = None
-    with suppress(OSError):
-        process = subprocess.Popen(
-            line, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+    line = [sys.executable, "-P", "-m", __name__, json.dumps([profile.name, campaign, first, last])]
+    try:
+        process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except OSError:
+        yield list
+        return
 
     def sent() -> list[Row]:
-        if process is None:
-            return []
         with suppress(EOFError, ValueError, TypeError, OSError):
             found: list[Row] = marshal.loads(process.communicate()[0])
             return found if process.returncode == 0 else []
         return []
 
     try:
-        if process is not None and process.stdin is not None:
-            with suppress(OSError):
-                process.stdin.write(given)
-                process.stdin.close()
-            process.stdin = None
         yield sent
     finally:
-        if process is not None:
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _main() -> None:
@@ -112,7 +104,7 @@ def _main() -> None:
 
     # Millions of values are made, of which none is in a cycle.
     gc.disable()
-    name, campaign, first, last = marshal.loads(sys.stdin.buffer.read())
+    name, campaign, first, last = json.loads(sys.argv[1])
     load_profile(name)
     pks: list[Any] = pair_query(campaign, ["id"]).all(flat=True)
     rows = read_frames(campaign, [pk for pk in pks if first <= pk <= last])

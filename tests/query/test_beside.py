@@ -6,30 +6,21 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from typing import Any
 
 import pytest
-from aiida import orm
 from aiida.manage.configuration import Profile
 
 from aiida_falsemetal.query import beside
 from aiida_falsemetal.query.rows import current_rows, frame_rows
 
-from .test_rows import Graph
+from .test_rows import several_pairs
 
 
 @pytest.fixture(scope="module")
 def campaign(aiida_profile: Profile) -> str:
-    """Five pairs of a few frames each, one of them without a result."""
-    names = {"hostname": "localhost", "transport_type": "core.local", "scheduler_type": "core.direct"}
-    graph = Graph(orm.Computer(label=uuid.uuid4().hex, **names).store())
-    for seed in range(5):
-        pair = graph.pair(seed=seed)
-        for step in range(3):
-            graph.gap(pair, step, gap=0.5 * step)
-        graph.gap(pair, 100, exit_status=None)
-    return graph.campaign
+    """Five pairs, each with three frames, and one without a result."""
+    return several_pairs(pairs=5, frames=3)
 
 
 @pytest.fixture
@@ -45,6 +36,15 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(beside, "LARGE", 0)
     monkeypatch.setattr(beside, "read_frames", counted)
     return pairs
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Processes that were started."""
+    found: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: [found.append(popen(*a, **k)), found[-1]][1])
+    return found
 
 
 def test_each_reads_its_half(campaign: str, read: list[int]) -> None:
@@ -65,19 +65,15 @@ def test_without_the_other_all_rows_are_there(
     assert read == sorted(pair["pair_pk"] for pair in pairs)
 
 
-def test_the_other_is_killed(campaign: str, read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[subprocess.Popen[bytes]] = []
-    popen = subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: [started.append(popen(*a, **k)), started[-1]][1])
+def test_the_other_is_killed(campaign: str, read: list[int], started: list[subprocess.Popen[bytes]]) -> None:
     with beside.reading(campaign) as frames:
         os.kill(started[0].pid, signal.SIGKILL)
         assert frames() == frame_rows(campaign)
 
 
-def test_nothing_is_left_after_an_exception(campaign: str, read: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[subprocess.Popen[bytes]] = []
-    popen = subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: [started.append(popen(*a, **k)), started[-1]][1])
+def test_nothing_is_left_after_an_exception(
+    campaign: str, read: list[int], started: list[subprocess.Popen[bytes]]
+) -> None:
     with pytest.raises(KeyboardInterrupt), beside.reading(campaign):
         raise KeyboardInterrupt
     assert started[0].poll() is not None

@@ -72,6 +72,21 @@ class Graph:
         return node, jobs
 
 
+def several_pairs(pairs: int, frames: int) -> str:
+    """A campaign of so many pairs, each with so many frames, of gaps 0, 0.5, 1 eV and so on, and one without a result.
+
+    :return: its name.
+    """
+    names = {"hostname": "localhost", "transport_type": "core.local", "scheduler_type": "core.direct"}
+    graph = Graph(orm.Computer(label=uuid.uuid4().hex, **names).store())
+    for seed in range(pairs):
+        pair = graph.pair(seed=seed)
+        for step in range(frames):
+            graph.gap(pair, step, gap=0.5 * step)
+        graph.gap(pair, 100, exit_status=None)
+    return graph.campaign
+
+
 @pytest.fixture
 def graph(aiida_localhost: orm.Computer) -> Graph:
     return Graph(aiida_localhost)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import sqlalchemy
-from aiida import orm
 from aiida.manage import get_manager
 from aiida.manage.configuration import Profile
 
@@ -22,7 +20,7 @@ from aiida_falsemetal.query.structures import frame_layers, frame_structures
 from aiida_falsemetal.query.subjects import table
 from aiida_falsemetal.query.versions import recorded_versions
 
-from .test_rows import Graph
+from .test_rows import several_pairs
 
 
 @contextmanager
@@ -45,14 +43,7 @@ def watched() -> Iterator[list[tuple[str, Any]]]:
 @pytest.fixture(scope="module")
 def campaign(aiida_profile: Profile) -> str:
     """Three pairs, each with four frames of gaps 0, 0.5, 1 and 1.5 eV, and one without a result."""
-    names = {"hostname": "localhost", "transport_type": "core.local", "scheduler_type": "core.direct"}
-    graph = Graph(orm.Computer(label=uuid.uuid4().hex, **names).store())
-    for seed in range(3):
-        pair = graph.pair(seed=seed)
-        for step in range(4):
-            graph.gap(pair, step, gap=0.5 * step)
-        graph.gap(pair, 100, exit_status=None)
-    return graph.campaign
+    return several_pairs(pairs=3, frames=4)
 
 
 @pytest.mark.parametrize(
