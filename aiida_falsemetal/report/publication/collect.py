@@ -117,8 +117,8 @@ def publish(
 ) -> list[Published]:
     """The figures of a campaign, in the order of the page.
 
-    The numbers of every figure are there whatever ``choice`` says; it says what is drawn: ``all``, ``none``, or with
-    ``auto`` the verdicts, a figure an interface, and those of each pair and frame if there are at most ``MOST``.
+    ``choice`` says what is drawn: ``all``, ``none``, or with ``auto`` the verdicts, a figure an interface, and those of
+    each pair and frame if there are at most ``MOST``. Numbers are there for all that is drawn, here or by the page.
 
     :param plain_document: see :func:`..page.render_page`.
     :param series: see :func:`..build.build_report`.
@@ -154,7 +154,9 @@ def plans(
     on_page = drawn_pairs(pairs)
     for make in (partial(_dipoles, series), energy_numbers):
         found += [
-            plan(partial(make, pair), drawn=drawn["pair"], on_page=place in on_page) for place, pair in enumerate(pairs)
+            plan(partial(make, pair), drawn=drawn["pair"], on_page=place in on_page)
+            for place, pair in enumerate(pairs)
+            if drawn["pair"] or place in on_page
         ]
     some = (row for row in rows if row["gap_pk"] in layers)
     found += [
