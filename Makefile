@@ -6,6 +6,8 @@ CAMPAIGN ?= workflows/campaigns/quickstart.yaml
 # For pip, for example an --index-url of PyTorch's CPU builds where the default one has CUDA builds only.
 PIP_ARGS ?=
 TORCH_ARGS ?= $(PIP_ARGS)
+# Tests that run at once. A file's tests stay together: they share profiles and campaigns.
+WORKERS ?= 2
 TORCH := $(shell sed -n 's/^torch==/torch==/p' requirements.lock)
 
 BIN := $(VENV)/bin
@@ -17,7 +19,7 @@ STAMP := $(VENV)/.installed-$(shell pwd | cksum | cut -d' ' -f1)
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
-	@echo 'Variables: PYTHON=$(PYTHON) CAMPAIGN=$(CAMPAIGN) PIP_ARGS TORCH_ARGS FALSEMETAL_PW FALSEMETAL_PROJWFC AIIDA_PATH'
+	@echo 'Variables: PYTHON=$(PYTHON) CAMPAIGN=$(CAMPAIGN) WORKERS PIP_ARGS TORCH_ARGS FALSEMETAL_PW FALSEMETAL_PROJWFC AIIDA_PATH'
 
 system: ## Python, pw.x and projwfc.x: there, installed with apt by root, or the line to run
 	@command -v $(PYTHON) >/dev/null || { echo "Error: there is no $(PYTHON); install Python 3.11 or newer." >&2; exit 1; }
@@ -44,8 +46,8 @@ setup: $(STAMP) ## the AiiDA profile falsemetal: computer, codes, pseudopotentia
 screen: setup ## run CAMPAIGN to its report
 	$(BIN)/falsemetal screen $(CAMPAIGN) --follow
 
-test: setup ## the tests
-	$(BIN)/pytest
+test: setup ## the tests, WORKERS of them at once
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 test-slow: setup ## the tests that take long
 	$(BIN)/pytest -m slow

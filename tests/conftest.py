@@ -17,7 +17,7 @@ os.environ.pop("AIIDA_PROFILE", None)
 # The models and environments that the user has added are none of the tests' either.
 os.environ["FALSEMETAL_HOME"] = f"{_FOLDER.name}/falsemetal"
 
-pytest_plugins = ["aiida.tools.pytest_fixtures"]
+pytest_plugins = ["aiida.tools.pytest_fixtures", "tests.fuzz.outcomes"]
 
 STORAGE = "FALSEMETAL_TEST_POSTGRES"
 """Environment variable: the JSON of a ``core.psql_dos`` storage to run the tests on instead of SQLite; it is emptied.

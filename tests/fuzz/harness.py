@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from aiida_falsemetal.cli.main import main
+
+from .outcomes import OUTCOMES
 
 SECONDS = 10
 """CPU time that one case may take. The slowest ones, which load a model, take a second or two."""
@@ -36,9 +37,6 @@ _COMMON = {
 }
 settings.register_profile("fuzz-quick", derandomize=True, phases=[Phase.generate, Phase.shrink], **_COMMON)
 settings.register_profile("fuzz-long", phases=[Phase.generate], **_COMMON)  # shrinking takes minutes; the blob repeats
-
-OUTCOMES: Counter[tuple[str, str]] = Counter()
-"""Cases by what was fuzzed and what became of them; printed at the end, see ``conftest``."""
 
 
 class Hang(BaseException):
