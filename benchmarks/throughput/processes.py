@@ -9,8 +9,8 @@ all waits and locks are the same. In turn:
 - a campaign whose programs compute nothing;
 - both of the first again.
 
-Wall time is from the first process to the end of the last one; CPU time is that of the daemon's worker and of the shells
-that it starts. Both for one finished process. On a busy machine only the CPU times mean something.
+Wall time is from the first process to the end of the last one; CPU time is that of the daemon's worker and of the
+shells that it starts. Both for one finished process. On a busy machine only the CPU times mean something.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ since = orm.QueryBuilder().append(orm.ProcessNode, filters={{'id': {{'>': {after
     project=['id', 'ctime', 'mtime', 'attributes.process_state', 'attributes.exit_status']).all()
 print(json.dumps([[pk, a.timestamp(), b.timestamp(), state, status] for pk, a, b, state, status in since]))
 """
+DAEMON = "from aiida.engine.daemon.client import get_daemon_client\nget_daemon_client()"
 ENDED = ("finished", "excepted", "killed")
 
 
@@ -92,7 +93,7 @@ def measured(place: Place, what: str, action: Any) -> Share:
         rows = since(place, newest)
         if rows and all(state in ENDED for *_, state, _ in rows):
             break
-        time.sleep(3)
+        time.sleep(10)
     if any(status != 0 for *_, status in rows):
         raise RuntimeError(f"processes of {what} failed")
     wall = max(end for _, _, end, *_ in rows) - min(begin for _, begin, *_ in rows)
@@ -112,7 +113,7 @@ def main() -> None:
     install(place, 0.0, 0.0)
     # AiiDA looks for verdi in PATH to start its daemon.
     place.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    place.python("from aiida.engine.daemon.client import get_daemon_client\nget_daemon_client().start_daemon(1)")
+    place.python(f"{DAEMON}.start_daemon(1)")
 
     def submitted(count: int, chains: bool) -> None:
         place.python(SUBMIT.format(bash="/bin/bash", count=count, chains=chains))
@@ -132,7 +133,7 @@ def main() -> None:
             shares.append(measured(place, what, action))
             print(shares[-1], flush=True)
     finally:
-        place.python("from aiida.engine.daemon.client import get_daemon_client\nget_daemon_client().stop_daemon(wait=True, timeout=60)")
+        place.python(f"{DAEMON}.stop_daemon(wait=True, timeout=60)")
     ours = shares[2]
     for what in ("additions", "multiply and add"):
         theirs = [share for share in shares if share.what == what]
