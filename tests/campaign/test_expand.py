@@ -143,6 +143,7 @@ def test_every_setting_is_accounted_for() -> None:
         ("md/threads", 2),
         ("md/device", "cpu"),
         ("md/jobs_per_gpu", 4),
+        ("md/batch", 4),
         ("gap/ranks", 2),
         ("mlips/spcfw/code", "md@cluster"),
     ],
