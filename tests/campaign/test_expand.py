@@ -143,13 +143,17 @@ def test_every_setting_is_accounted_for() -> None:
         ("md/threads", 2),
         ("md/device", "cpu"),
         ("md/jobs_per_gpu", 4),
-        ("md/batch", 4),
         ("gap/ranks", 2),
         ("mlips/spcfw/code", "md@cluster"),
     ],
 )
 def test_fingerprint_stays_with(place: str, value: Any, tmp_path: Path) -> None:
     assert _fingerprint(put(copy.deepcopy(BASE), place, value), tmp_path) == _fingerprint(BASE, tmp_path)
+
+
+def test_fingerprint_stays_with_seeds_that_run_together(tmp_path: Path) -> None:
+    base = {**copy.deepcopy(BASE), "mlips": {"twin-sr": None}}
+    assert _fingerprint(put(copy.deepcopy(base), "md/batch", 4), tmp_path) == _fingerprint(base, tmp_path)
 
 
 def test_fingerprint_stays_under_renaming_and_spelling(tmp_path: Path) -> None:
