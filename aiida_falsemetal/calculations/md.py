@@ -33,6 +33,8 @@ DEFAULTS: dict[str, Any] = {
 GEOMETRY = ("molecules", "axis", "charges", "fixed_indices", "substrate_indices")
 """What the driver is told of the interface; infos of older versions lack the last three."""
 REQUIRED = ("steps", "seed")
+BATCH = "batch"
+"""Folder of the job with what it has from a batch."""
 WALLTIME_SHARE = 0.95
 """Share of the scheduler's wall time after which the driver stops itself, with time left to write."""
 
@@ -94,7 +96,8 @@ def validate_inputs(inputs: Any, context: Any) -> str | None:
 class MlipMdCalculation(CalcJob):
     """NVT MD with an MLIP. The driver travels with the job as a zipapp; the machine needs ase and the model's package.
 
-    The Code is a Python interpreter. A ``checkpoint`` continues an earlier job to the *total* number of steps.
+    The Code is a Python interpreter. A ``checkpoint`` continues an earlier job to the *total* number of steps. Where a
+    ``batch`` has run this seed with others, its files are taken from there, and nothing is submitted.
     """
 
     @classmethod
@@ -106,6 +109,9 @@ class MlipMdCalculation(CalcJob):
         spec.input("mlip", valid_type=MlipData)
         spec.input("parameters", valid_type=orm.Dict, validator=validate_parameters, help="See DEFAULTS.")
         spec.input("checkpoint", valid_type=orm.SinglefileData, required=False, help="Continue from this state.")
+        spec.input(
+            "batch", valid_type=orm.RemoteData, required=False, help="Folder of this seed in a MlipMdBatchCalculation."
+        )
         spec.inputs.validator = validate_inputs
         spec.inputs["metadata"]["options"]["parser_name"].default = "falsemetal.md"
         spec.inputs["metadata"]["options"]["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
@@ -161,49 +167,71 @@ class MlipMdCalculation(CalcJob):
         )
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Write the zipapp and its input, copy the model and the checkpoint."""
-        mlip: MlipData = self.inputs.mlip
-        model = f"model-{mlip.filename}"
-        folder.create_file_from_filelike(_stream(archive.build()), files.ARCHIVE, mode="wb")
-        with folder.open(files.INPUT, "w") as handle:
-            json.dump(self._input(model), handle)
-        codeinfo = CodeInfo()
-        codeinfo.code_uuid = self.inputs.code.uuid
-        codeinfo.cmdline_params = [files.ARCHIVE]
-        codeinfo.stdout_name = "driver.log"
-        codeinfo.withmpi = False
-        calcinfo = CalcInfo()
-        calcinfo.codes_info = [codeinfo]
-        calcinfo.local_copy_list = [(mlip.uuid, mlip.filename, model)]
+        """Write the zipapp and its input, copy the model and the checkpoint; or copy what a batch has made."""
+        if "batch" in self.inputs:
+            return self._taken_from(self.inputs.batch)
+        calcinfo = driver_job(self, folder, {})
         if "checkpoint" in self.inputs:
             node = self.inputs.checkpoint
             calcinfo.local_copy_list.append((node.uuid, node.filename, files.RESTART))
-        calcinfo.retrieve_list = ["driver.log", files.RESULT, files.SERIES]
+        calcinfo.retrieve_list = [files.LOG, files.RESULT, files.SERIES]
         # Parsed into nodes; keeping a second copy in the retrieved folder would double the repository.
         calcinfo.retrieve_temporary_list = [files.FRAMES, files.CHECKPOINT]
         return calcinfo
 
-    def _input(self, model: str) -> dict[str, Any]:
-        """Content of ``input.json``."""
-        settings = {**DEFAULTS, **self.inputs.parameters.get_dict()}
-        threads, device = settings.pop("threads"), settings.pop("device")
-        wallclock = self.inputs.metadata.options.max_wallclock_seconds
-        atoms = self.inputs.structure.get_ase()
-        info = self.inputs.info.get_dict()
-        return {
-            "settings": {**settings, "max_seconds": WALLTIME_SHARE * wallclock},
-            "threads": threads,
-            "device": device,
-            "family": self.inputs.mlip.family,
-            "kwargs": self.inputs.mlip.kwargs,
-            "model": model,
-            "atoms": {
-                "symbols": atoms.get_chemical_symbols(),
-                "positions": atoms.get_positions().tolist(),
-                "cell": atoms.cell.array.tolist(),
-            },
-            "info": {key: info[key] for key in GEOMETRY if key in info},
-        }
+    def _taken_from(self, batch: orm.RemoteData) -> CalcInfo:
+        """No job: what is missing in the batch's folder is missing here, and the parser says so."""
+        calcinfo = CalcInfo()
+        calcinfo.codes_info = []
+        calcinfo.skip_submit = True
+        calcinfo.remote_copy_list = [(batch.computer.uuid, batch.get_remote_path(), BATCH)]
+        calcinfo.retrieve_list = [(f"{BATCH}/{name}", ".", 0) for name in (files.LOG, files.RESULT, files.SERIES)]
+        calcinfo.retrieve_temporary_list = [(f"{BATCH}/{name}", ".", 0) for name in (files.FRAMES, files.CHECKPOINT)]
+        return calcinfo
+
+
+def driver_job(process: CalcJob, folder: Folder, more: dict[str, Any]) -> CalcInfo:
+    """A run of the driver with the process's inputs; what is retrieved is left to the caller.
+
+    :param more: of ``input.json``, beside what every run has.
+    """
+    mlip: MlipData = process.inputs.mlip
+    model = f"model-{mlip.filename}"
+    folder.create_file_from_filelike(_stream(archive.build()), files.ARCHIVE, mode="wb")
+    with folder.open(files.INPUT, "w") as handle:
+        json.dump({**_driver_input(process, model), **more}, handle)
+    codeinfo = CodeInfo()
+    codeinfo.code_uuid = process.inputs.code.uuid
+    codeinfo.cmdline_params = [files.ARCHIVE]
+    codeinfo.stdout_name = files.LOG
+    codeinfo.withmpi = False
+    calcinfo = CalcInfo()
+    calcinfo.codes_info = [codeinfo]
+    calcinfo.local_copy_list = [(mlip.uuid, mlip.filename, model)]
+    return calcinfo
+
+
+def _driver_input(process: CalcJob, model: str) -> dict[str, Any]:
+    """Content of ``input.json``."""
+    settings = {**DEFAULTS, **process.inputs.parameters.get_dict()}
+    threads, device = settings.pop("threads"), settings.pop("device")
+    wallclock = process.inputs.metadata.options.max_wallclock_seconds
+    atoms = process.inputs.structure.get_ase()
+    info = process.inputs.info.get_dict()
+    return {
+        "settings": {**settings, "max_seconds": WALLTIME_SHARE * wallclock},
+        "threads": threads,
+        "device": device,
+        "family": process.inputs.mlip.family,
+        "kwargs": process.inputs.mlip.kwargs,
+        "model": model,
+        "atoms": {
+            "symbols": atoms.get_chemical_symbols(),
+            "positions": atoms.get_positions().tolist(),
+            "cell": atoms.cell.array.tolist(),
+        },
+        "info": {key: info[key] for key in GEOMETRY if key in info},
+    }
 
 
 def _stream(content: bytes) -> Any:

@@ -62,6 +62,7 @@ def check_campaign(campaign: Campaign, path: str | Path) -> list[ResolvedModel]:
     checksums = {model.name: check.checksum(model) for model in models}
     for model in models:
         check.device(model)
+        check.batch(model)
         facts = check.glance(model)
         if facts is not None:
             check.elements(model, facts)
@@ -124,6 +125,18 @@ class _Check:
                 dotted(where),
                 f"the family `{model.family}` of `{model.name}` is not run on a GPU through torch",
                 "give auto, or give cuda at the MLIPs that can",
+            )
+
+    def batch(self, model: Origin) -> None:
+        """Seeds are run side by side where the family can."""
+        if self.campaign.md_of(model.name).batch is not None and not load_family(model.family).batches:
+            own = "batch" in self.campaign.mlips[model.name].md
+            where = ("mlips", model.name, "md", "batch") if own else ("md", "batch")
+            raise CampaignError(
+                self.file,
+                dotted(where),
+                f"the family `{model.family}` of `{model.name}` computes one system at a time",
+                "remove it, or give it at the MLIPs of the families mace and mace_ewald",
             )
 
     def checksum(self, model: Origin) -> str:

@@ -22,7 +22,7 @@ FINGERPRINT_VERSION = 2
 own cutoffs.
 """
 
-RESOURCES = {"md": ("walltime", "threads", "device", "jobs_per_gpu"), "gap": ("ranks",)}
+RESOURCES = {"md": ("walltime", "threads", "device", "jobs_per_gpu", "batch"), "gap": ("ranks",)}
 """Settings that change how long a result takes and not what it means."""
 ADAPTIVE = {"md": ("precision", "max_steps"), "selection": ("most", "batch", "half_width")}
 """Settings that mean something only where the first of them is given. Where it is not, they are no part of a

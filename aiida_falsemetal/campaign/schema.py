@@ -126,6 +126,13 @@ class MdSettings(Section):
         le=64,
         description="MD jobs that share one GPU of a machine without a scheduler; null for no limit but the slots",
     )
+    batch: int | None = Field(
+        default=None,
+        ge=2,
+        le=64,
+        description="seeds of one interface and MLIP that one MD job runs side by side, their forces computed at once: "
+        "for a GPU that one film leaves idle; null for a job each",
+    )
     precision: float | None = Field(
         default=None,
         gt=0.0,

@@ -60,7 +60,8 @@ class Machine:
         """Options of MD jobs: one process with its threads.
 
         :param md: of a pair. Its ``walltime`` (s) becomes that of the machine where that is less; MD then goes on in
-            further jobs. Its ``jobs_per_gpu`` is for machines without a scheduler.
+            further jobs. Its ``jobs_per_gpu`` is for machines without a scheduler; its ``batch`` is read by
+            ScreenWorkChain.
         """
         walltime = int(md["walltime"])
         seconds = min(walltime, self.settings.get("walltime", walltime))
@@ -69,6 +70,8 @@ class Machine:
             options["resources"] = _resources(1, md["threads"])
         elif md.get("jobs_per_gpu") is not None:
             options["jobs_per_gpu"] = md["jobs_per_gpu"]
+        if md.get("batch") is not None:
+            options["batch"] = md["batch"]
         return options
 
     def pw_options(self, slots: int, ranks: int) -> dict[str, Any]:

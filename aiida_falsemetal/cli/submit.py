@@ -15,7 +15,7 @@ from .room import pairs_that_fit
 
 PHYSICS = 410
 """Exit status of a pair whose MLIP failed its MD: a result, not a reason to run it again."""
-MD_ONLY = ("walltime", "equilibration", "jobs_per_gpu")
+MD_ONLY = ("walltime", "equilibration", "jobs_per_gpu", "batch")
 """Settings of a campaign's ``md`` that are not the driver's."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
+
+    from .families._lockstep import Lockstep
 
 Boundary = Literal["isolated", "tin-foil"]
 
@@ -82,6 +84,8 @@ class Family(ABC):
     """Names of the Python modules that the family's calculator imports."""
     needs_file: bool = True
     """Whether the model is a file. Where it need not be one, :meth:`stand_in` is what is stored in its place."""
+    batches: bool = False
+    """Whether :meth:`batch` computes several systems at once."""
     environment: str | None = None
     """Name of the pinned requirements in ``environments/NAME.txt`` with which ``requires`` can be imported. None where
     only the user knows (:mod:`.families.ase`), or where an extra of this package has them (:mod:`.families.openmm`)."""
@@ -104,6 +108,13 @@ class Family(ABC):
 
         :raises ModelError: as :meth:`inspect`.
         """
+
+    def batch(self, path: Path, kwargs: dict[str, Any], systems: Sequence[Atoms]) -> tuple[Lockstep, list[Calculator]]:
+        """Calculators of several systems that move side by side, and what serves them.
+
+        :raises ModelError: as :meth:`inspect`, or if this family computes one system at a time.
+        """
+        raise ModelError(f"family `{self.name}` computes one system at a time; leave `batch` out.")
 
     def locate(self, source: str) -> Path:
         """The file with the weights called ``source``, as a package in *this* environment ships or has fetched it.

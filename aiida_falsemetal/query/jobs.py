@@ -74,7 +74,7 @@ def _results(pair_pks: list[int]) -> dict[int, dict[str, float]]:
     """What the driver said at its end, by the pk of its job."""
     query = _md_jobs(pair_pks)
     query.add_projection("job", "id")
-    keys = ("first_step", "last_step", "wall_seconds")
+    keys = ("first_step", "last_step", "wall_seconds", "batch")
     query.append(
         orm.Dict,
         with_incoming="job",
@@ -97,7 +97,8 @@ def _ended(state: MdState, result: dict[str, float]) -> None:
     state.done = max(state.done, int(result["last_step"]))
     # The wall time has the relaxation in it, which is most of a run that ended after a few steps.
     if steps > 0 and steps >= LEAST_SHARE * (state.total or 0):
-        state.per_step = result["wall_seconds"] / steps
+        # Of a batch, the time is that of all its seeds.
+        state.per_step = result["wall_seconds"] / steps / max(1, result["batch"])
 
 
 def _says(state: MdState, log: str) -> None:

@@ -23,6 +23,7 @@ WORDS = {
     PW: "a run of pw.x",
     "aiida.workflows:falsemetal.screen": "a ScreenWorkChain",
     "aiida.calculations:falsemetal.md": "a run of the MD driver",
+    "aiida.calculations:falsemetal.md_batch": "a run of the MD driver for several seeds",
 }
 """What a process is, in a sentence."""
 LARGEST = 2**31 - 1

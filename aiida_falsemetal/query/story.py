@@ -124,7 +124,8 @@ def _md(found: Lineage) -> Iterator[Step]:
         results = job.outputs.results.get_dict() if "results" in job.outputs else {}
         data = {**state_of(job), **{key: results.get(key) for key in ("first_step", "last_step", "wall_seconds")}}
         reached = f" at step {data['last_step']}" if data["last_step"] is not None else ""
-        yield Step("md_run", f"MD run {number} {ended(data)}{reached}.", job.pk, data)
+        others = f", side by side with {results['batch'] - 1} other seeds," if results.get("batch", 1) > 1 else ""
+        yield Step("md_run", f"MD run {number}{others} {ended(data)}{reached}.", job.pk, data)
 
 
 def _trajectory(found: Lineage) -> Iterator[Step]:

@@ -59,7 +59,7 @@ def train() -> None:
             result["facts"] = _finish(folder, frames, given)
         except Exception as error:  # it would fail again: not to be taken for a job that was interrupted
             result.update(status="failed", message=f"{type(error).__name__}: {error}")
-    from .main import versions
+    from .result import versions
 
     result.update(versions=versions(), wall_seconds=time.monotonic() - started)
     part = folder / f"{RESULT}.part"

@@ -22,21 +22,24 @@ def clean_jobs(process: orm.WorkChainNode, keep: str) -> list[int]:
 
     :return: pks of the jobs whose folders are empty now.
     """
-    if keep == "all" or (keep == "failed" and not process.is_finished_ok):
-        return []
-    cleaned = []
-    for job in process.called_descendants:
-        if not isinstance(job, orm.CalcJobNode) or job.base.caching.is_created_from_cache:
-            continue
-        try:
-            folder = job.outputs.remote_folder
-            if not folder.is_cleaned:
-                folder._clean()
-                cleaned.append(job.pk)
-        except Exception as error:
-            # No result hangs on it, and a connection may fail in many ways.
-            process.logger.warning("the work folder of job %s stays: %s", job.pk, error)
-    return cleaned
+    jobs = [job for job in process.called_descendants if isinstance(job, orm.CalcJobNode)]
+    return [job.pk for job in jobs if clean_job(job, process, keep)]
+
+
+def clean_job(job: orm.CalcJobNode, process: orm.ProcessNode, keep: str) -> bool:
+    """Empty the work folder of one job, as far as ``keep`` says so of the process; returns whether it did."""
+    if keep == "all" or (keep == "failed" and not process.is_finished_ok) or job.base.caching.is_created_from_cache:
+        return False
+    try:
+        folder = job.outputs.remote_folder
+        if folder.is_cleaned:
+            return False
+        folder._clean()
+    except Exception as error:
+        # No result hangs on it, and a connection may fail in many ways.
+        process.logger.warning("the work folder of job %s stays: %s", job.pk, error)
+        return False
+    return True
 
 
 def is_gone(folder: Any) -> bool:

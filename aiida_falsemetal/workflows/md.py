@@ -56,12 +56,14 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
         seed: int,
         overrides: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
+        batch: orm.RemoteData | None = None,
     ) -> ProcessBuilder:
         """A builder with the driver's default settings.
 
         :param overrides: keys of :data:`aiida_falsemetal.calculations.md.DEFAULTS`.
         :param options: ``max_wallclock_seconds``, ``resources``, ``slots`` (0: the scheduler shares the cores out),
             ``keep`` (work folders that stay: ``failed``, ``all``, the default, or ``none``).
+        :param batch: the seed's folder, where a batch has run it.
         """
         keep = (options or {}).get("keep", DEFAULT)
         parameters = {**DEFAULTS, **(overrides or {}), "steps": steps, "seed": seed}
@@ -74,6 +76,8 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
         builder.md.metadata.options = md_options(options or {}, int(parameters["threads"]))
         if keep != DEFAULT:
             builder.keep = orm.Str(keep)
+        if batch is not None:
+            builder.md.batch = batch
         return builder
 
     def on_terminated(self) -> None:
@@ -109,6 +113,7 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
             self._attach()
             return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
         self.ctx.last_step = self._last_step(node)
+        self.ctx.inputs.pop("batch", None)
         self.ctx.inputs.checkpoint = node.outputs.checkpoint
         self.report(f"{node.process_label}<{node.pk}>: {node.exit_message} Going on from its checkpoint.")
         return ProcessHandlerReport(True)
@@ -122,7 +127,9 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
         exit_codes=[MlipMdCalculation.exit_codes.ERROR_NO_OUTPUT],
     )
     def try_again(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
-        """A run without a single frame is tried once more, then given up."""
+        """A run without a single frame is tried once more, without its batch if it had one, then given up."""
+        if self.ctx.inputs.pop("batch", None) is not None:
+            return ProcessHandlerReport(True)
         previous = self.ctx.children[: self.ctx.iteration - 1]
         if previous and previous[-1].exit_status == node.exit_status:
             self._attach()

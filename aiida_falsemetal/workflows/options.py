@@ -10,6 +10,8 @@ from .slots import gpu_prepend, slots_prepend
 SCHEDULER_KEYS = ("queue_name", "account", "qos", "custom_scheduler_commands", "max_memory_kb")
 """Passed on as they are."""
 ONE_PROCESS = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+PLAN = ("precision", "max_steps")
+"""Settings in ``md`` of a pair that are not the driver's."""
 DEFAULT_WALLTIME = 3600
 """Seconds."""
 

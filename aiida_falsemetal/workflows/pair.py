@@ -27,6 +27,7 @@ from .gap import GapWorkChain
 from .ladder import check_ladder
 from .md import MlipMdWorkChain
 from .memory import refuse_memory
+from .options import PLAN
 from .properties import CODE_NAMES, check_properties, property_inputs
 from .pseudos import gap_settings, pseudos_of
 from .steady import SteadyWorkChain
@@ -44,8 +45,6 @@ GAP_DEPTH = 4
 """Processes of one gap under way at once: GapWorkChain, that of the stripped solvent, PwBaseWorkChain, its job."""
 PROCESSES = 1 + GAPS_AT_ONCE * GAP_DEPTH
 """Of one pair under way at once, at most."""
-PLAN = ("precision", "max_steps")
-"""Settings in ``md`` that are not the driver's."""
 
 
 def pairs_at_once(room: int) -> int:
@@ -72,7 +71,7 @@ def _where_from(inputs: Any) -> str | None:
     if missing:
         instead = "; a trajectory needs all of " + ", ".join(GIVEN) if given else ", or a trajectory in their place"
         return f"{', '.join(missing)}: missing{instead}"
-    unused = [name for name in ("recipe", "structure", "md_code", "md_options") if given and name in inputs]
+    unused = [name for name in ("recipe", "structure", "md_code", "md_options", "md_batch") if given and name in inputs]
     if unused:
         return f"{', '.join(unused)}: does not go with a trajectory, which is there already"
     return None
@@ -104,6 +103,12 @@ class PairWorkChain(SteadyWorkChain):
             "md_code", valid_type=orm.AbstractCode, required=False, help="A Python with ase and the model's package."
         )
         spec.input("md_options", valid_type=orm.Dict, required=False, help="resources, max_wallclock_seconds, slots.")
+        spec.input(
+            "md_batch",
+            valid_type=orm.RemoteData,
+            required=False,
+            help="Where a batch of seeds has run the MD's first job.",
+        )
         for name, kind in zip(GIVEN, (orm.TrajectoryData, orm.ArrayData, orm.StructureData, orm.Dict), strict=True):
             spec.input(name, valid_type=kind, required=False, help="Of a trajectory that is there already.")
         spec.input(
@@ -331,6 +336,7 @@ class PairWorkChain(SteadyWorkChain):
             seed=given["seed"],
             overrides=given,
             options=self.inputs.md_options.get_dict(),
+            batch=None if number else self.inputs.get("md_batch"),
         )
         if number:
             builder.md.checkpoint = self.ctx[self.ctx.md_runs[-1]].outputs.checkpoint

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ToContext, while_
+from aiida.engine import ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
+from ..calculations.md_batch import port_of
+from .batches import batch_builder, batches_of, keep_of, seed_of
+from .cleaning import clean_job
 from .conclude import conclude_campaign
 from .pair import PairWorkChain
 from .plan import fingerprint_of, make_plan, plan_fingerprints, plan_length, read_plan
@@ -32,7 +35,11 @@ class ScreenWorkChain(SteadyWorkChain):
             "plan", valid_type=orm.FolderData, required=False, help="In place of pairs: which stored nodes they are of."
         )
         spec.input("max_pairs", valid_type=orm.Int, default=lambda: orm.Int(MAX_PAIRS))
-        spec.outline(cls.setup, while_(cls.has_more)(cls.run_some, cls.inspect), cls.conclude)
+        spec.outline(
+            cls.setup,
+            while_(cls.has_more)(if_(cls.has_batches)(cls.run_batches), cls.run_some, cls.inspect),
+            cls.conclude,
+        )
         spec.exit_code(
             401,
             "ERROR_PAIRS_FAILED",
@@ -72,7 +79,7 @@ class ScreenWorkChain(SteadyWorkChain):
     def setup(self) -> None:
         """Begin at the first pair."""
         self.ctx.total = plan_length(self.inputs.plan) if "plan" in self.inputs else len(self.inputs.get("pairs", {}))
-        self.ctx.begun = 0
+        self.ctx.begun, self.ctx.batches = 0, {}
         self.ctx.failed = 0
 
     def has_more(self) -> bool:
@@ -86,11 +93,41 @@ class ScreenWorkChain(SteadyWorkChain):
             return read_plan(self.inputs.plan, begun, count)
         return {key: self.inputs.pairs[key] for key in sorted(self.inputs.pairs)[begun : begun + count]}
 
+    def has_batches(self) -> bool:
+        """Whether some of the next pairs run their MD in one process."""
+        pairs = self._next_pairs()
+        self.ctx.batches = {f"batch_{keys[0]}": [keys, keep_of(pairs[keys[0]])] for keys in batches_of(pairs)}
+        return bool(self.ctx.batches)
+
+    def run_batches(self) -> ToContext:
+        """Submit the MD of the next pairs that run it together. Where that fails, each runs its own."""
+        pairs, submitted = self._next_pairs(), {}
+        for name, (keys, _) in self.ctx.batches.items():
+            try:
+                builder = batch_builder(pairs, keys)
+                builder.metadata.call_link_label = name
+                submitted[name] = self.submit(builder)
+            except Exception as error:
+                self.report(f"the MD of {len(keys)} pairs is not run together: {error}")
+        return ToContext(**submitted)
+
+    def _folders(self, pairs: dict[str, Any]) -> dict[str, orm.RemoteData]:
+        """Where batches have left the MD of pairs, by the pairs' keys."""
+        found = {}
+        for name, (keys, _) in self.ctx.batches.items():
+            if name in self.ctx and "seeds" in self.ctx[name].outputs:
+                seeds = self.ctx[name].outputs.seeds
+                found.update({key: seeds[port_of(seed_of(pairs[key]))] for key in keys})
+        return found
+
     def run_some(self) -> ToContext:
         """Submit the next pairs."""
-        submitted = {}
-        for key, pair in self._next_pairs().items():
+        submitted, pairs = {}, self._next_pairs()
+        folders = self._folders(pairs)
+        for key, pair in pairs.items():
             inputs = {name: value for name, value in pair.items() if name != "metadata"}
+            if key in folders:
+                inputs["md_batch"] = folders[key]
             submitted[f"pair_{key}"] = self.submit(PairWorkChain, **inputs, metadata={"call_link_label": f"pair_{key}"})
         self.ctx.now = list(submitted)
         self.ctx.begun += len(submitted)
@@ -106,6 +143,12 @@ class ScreenWorkChain(SteadyWorkChain):
                 self.report(f"{node.label}: {node.exit_message}")
             del self.ctx[name]
         self.ctx.now = []
+        for name, (_, keep) in self.ctx.batches.items():
+            # Every pair has its own copy of what was in the folder.
+            if name in self.ctx:
+                clean_job(self.ctx[name], self.ctx[name], keep)
+                del self.ctx[name]
+        self.ctx.batches = {}
 
     def conclude(self) -> Any:
         """Judge the campaign, with what earlier workchains have left; say how many pairs failed."""

@@ -66,6 +66,15 @@ def test_a_gpu_is_asked_for_where_one_can_be_used(good: dict[str, Any], write: W
     assert "mlips.spcfw-ewald.md.device" in _refusal(write(good))
 
 
+def test_seeds_run_together_where_the_family_can(good: dict[str, Any], write: Write) -> None:
+    good["mlips"] = {"spcfw-ewald": None, "twin-lr": {"preset": "twin-lr", "md": {"batch": 2}}}
+    assert {model.name for model in _check(write(good))} == {"spcfw-ewald", "twin-lr"}
+    sentence = _refusal(write({**good, "md": {**good.get("md", {}), "batch": 2}}))
+    assert "md.batch" in sentence and "`openmm`" in sentence and "mace_ewald" in sentence
+    good["mlips"] = {"spcfw-ewald": {"preset": "spcfw-ewald", "md": {"batch": 2}}}
+    assert "mlips.spcfw-ewald.md.batch" in _refusal(write(good))
+
+
 def test_shipped_model(good: dict[str, Any], write: Write) -> None:
     good["mlips"] = {
         "spcfw-ewald": None,

@@ -151,6 +151,11 @@ def test_fingerprint_stays_with(place: str, value: Any, tmp_path: Path) -> None:
     assert _fingerprint(put(copy.deepcopy(BASE), place, value), tmp_path) == _fingerprint(BASE, tmp_path)
 
 
+def test_fingerprint_stays_with_seeds_that_run_together(tmp_path: Path) -> None:
+    base = {**copy.deepcopy(BASE), "mlips": {"twin-sr": None}}
+    assert _fingerprint(put(copy.deepcopy(base), "md/batch", 4), tmp_path) == _fingerprint(base, tmp_path)
+
+
 def test_fingerprint_stays_under_renaming_and_spelling(tmp_path: Path) -> None:
     (tmp_path / "copy.xml").write_bytes(model_path(presets()["spcfw-truncated"]).read_bytes())
     respelt = {

@@ -78,6 +78,7 @@ WRONG_VALUES: list[tuple[str, Any, str, list[str]]] = [
     ("md/device", "gpu", "md.device", ["'gpu'", "'auto', 'cpu' or 'cuda'"]),
     ("md/jobs_per_gpu", 0, "md.jobs_per_gpu", ["too small", "at least 1"]),
     ("md", {"device": "cpu", "jobs_per_gpu": 2}, "md.jobs_per_gpu", ["device is cpu", "another device"]),
+    ("md/batch", 1, "md.batch", ["too small", "at least 2"]),
     ("md", None, "md", ["null", "mapping"]),
     ("selection/start", 10.0, "selection.start", ["as long as the run", "earlier"]),
     ("selection/uniform", 5000, "md.steps", ["81 frames", "more steps"]),

@@ -176,6 +176,12 @@ def test_this_machine_shares_out_by_slots() -> None:
     }
 
 
+def test_seeds_that_run_together_do_so_under_a_scheduler_too() -> None:
+    md = {"walltime": 7200, "threads": 4, "batch": 3}
+    scheduled = Machine("hpc", True, settings(cluster(), found(None)))
+    assert Machine().md_options(2, md)["batch"] == scheduled.md_options(2, md)["batch"] == 3
+
+
 def test_environment_is_that_of_the_machine() -> None:
     assert Machine("hpc", True).own("python-sevennet@localhost") == "python-sevennet@hpc"
     assert Machine("hpc", True).own("python-mlip@elsewhere") == "python-mlip@elsewhere"

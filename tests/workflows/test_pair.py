@@ -252,6 +252,8 @@ def test_md_goes_on_until_the_spread_is_known(make: Callable[..., Any], drive: C
     )
     settings = {**inputs["selection"].get_dict(), "stratified": 1, "uniform": 0, "start": 0.0, "equilibration": 0.0}
     inputs["selection"] = orm.Dict(settings)
+    computer = orm.load_computer("localhost")
+    inputs["md_batch"] = orm.RemoteData(computer=computer, remote_path="/none/seed-1").store()
     ended = [0]
 
     def answer(number: int, what: Any) -> orm.ProcessNode:
@@ -266,6 +268,8 @@ def test_md_goes_on_until_the_spread_is_known(make: Callable[..., Any], drive: C
     assert driven.node.exit_status == 0, driven.node.exit_message
     runs = [given for what, given in driven.submitted if "md" in given]
     assert len(runs) >= 2 and "checkpoint" not in runs[0]["md"] and "checkpoint" in runs[1]["md"]
+    # A batch of seeds has run the first job, and no other.
+    assert runs[0]["md"]["batch"].pk == inputs["md_batch"].pk and "batch" not in runs[1]["md"]
     assert [given["metadata"]["call_link_label"] for given in runs][:2] == ["md", "md_1"]
     steps = driven.outputs["series"].get_array("step")
     assert steps.tolist() == list(range(0, ended[-1] + 1, 10)) and ended[-1] > 400

@@ -6,6 +6,7 @@ the atoms besides.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,3 +98,49 @@ class MaceForces(Calculator):
                 "head": self._head,
             }
         return self._given
+
+
+class MaceTogether:
+    """Energies and forces of several systems by one pass through the model; each as :class:`MaceForces` gives them, to
+    rounding: sums within a batch are laid out in another way.
+
+    :param ours: as :class:`MaceForces`.
+    :param count: of systems.
+    """
+
+    def __init__(self, ours: Any, count: int) -> None:
+        self._each = [MaceForces(ours) for _ in range(count)]
+
+    def __call__(self, systems: Mapping[int, Atoms]) -> dict[int, dict[str, Any]]:
+        """Results by the systems' places.
+
+        :raises KeyError: for an element that the model does not know.
+        """
+        places = sorted(systems)
+        sizes = [len(systems[place]) for place in places]
+        graph = _joined([self._each[place]._graph(systems[place]) for place in places], sizes)
+        out = self._each[0].model(graph, compute_stress=False, training=False)
+        energies = out["energy"].detach().cpu().numpy()
+        forces = np.split(out["forces"].detach().cpu().numpy(), np.cumsum(sizes)[:-1])
+        return {
+            place: {"energy": float(energy), "free_energy": float(energy), "forces": part}
+            for place, energy, part in zip(places, energies, forces, strict=True)
+        }
+
+
+def _joined(graphs: Sequence[dict[str, Any]], sizes: Sequence[int]) -> dict[str, Any]:
+    """One graph of several, which have no pairs in common."""
+    import torch
+
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    device = graphs[0]["positions"].device
+    whole = {
+        key: torch.cat([graph[key] for graph in graphs])
+        for key in ("node_attrs", "positions", "cell", "shifts", "unit_shifts", "head")
+    }
+    whole["edge_index"] = torch.cat(
+        [graph["edge_index"] + int(start) for graph, start in zip(graphs, starts, strict=False)], dim=1
+    )
+    whole["ptr"] = torch.tensor(starts, dtype=torch.int64, device=device)
+    whole["batch"] = torch.repeat_interleave(torch.arange(len(sizes), device=device), whole["ptr"].diff())
+    return whole

@@ -7,6 +7,7 @@ repository is github.com/ChengUCB/les.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from ase.calculators.calculator import Calculator
 from ase.data import chemical_symbols
 
 from ..family import Boundary, Family, ModelError, ModelFacts
-from ._mace_forces import MaceForces, is_plain
+from ._lockstep import Lockstep
+from ._mace_forces import MaceForces, MaceTogether, is_plain
 from ._tools import download, load_checkpoint, precision, quietly, repeatable
 
 LONG_RANGED_CLASSES = ("PolarMACE", "MACELES")
@@ -30,11 +32,18 @@ class MaceFamily(Family):
     name = "mace"
     requires = ("mace", "torch")
     environment = "mace"
+    batches = True
 
     def inspect(self, path: Path, kwargs: dict[str, Any]) -> ModelFacts:
         """See :meth:`Family.inspect`."""
         self.check_keys(kwargs, {"default_dtype", "head"})
         return read_facts(path)
+
+    def batch(self, path: Path, kwargs: dict[str, Any], systems: Sequence[Atoms]) -> tuple[Lockstep, list[Calculator]]:
+        """See :meth:`Family.batch`."""
+        self.check_keys(kwargs, {"default_dtype", "head"})
+        lockstep = mace_lockstep(path, kwargs, len(systems))
+        return lockstep, [lockstep.calculator(place) for place in range(len(systems))]
 
     def calculator(self, path: Path, kwargs: dict[str, Any], atoms: Atoms) -> Calculator:
         """See :meth:`Family.calculator`."""
@@ -100,6 +109,27 @@ def read_facts(path: Path) -> ModelFacts:
 
 def mace_calculator(path: Path, kwargs: dict[str, Any]) -> Calculator:
     """A calculator on the CPU or, where there is one, the GPU: the quick one, or mace-torch's for what it cannot do."""
+    (calculator,) = _torch_calculators(path, kwargs, 1)
+    return MaceForces(calculator) if is_plain(calculator.models[0]) else calculator
+
+
+def mace_lockstep(path: Path, kwargs: dict[str, Any], count: int) -> Lockstep:
+    """Serves ``count`` systems, all at once; with models that want further inputs, which mace-torch's calculator makes
+    of one system, one after the other."""
+    calculators = _torch_calculators(path, kwargs, count)
+    if is_plain(calculators[0].models[0]):
+        return Lockstep(MaceTogether(calculators[0], count), count)
+
+    def in_turn(systems: Mapping[int, Atoms]) -> dict[int, dict[str, Any]]:
+        for place, atoms in systems.items():
+            calculators[place].calculate(atoms)
+        return {place: dict(calculators[place].results) for place in systems}
+
+    return Lockstep(in_turn, count)
+
+
+def _torch_calculators(path: Path, kwargs: dict[str, Any], count: int) -> list[Any]:
+    """mace-torch's calculators, which have the model in common."""
     with quietly():
         from mace.calculators import MACECalculator
 
@@ -109,8 +139,7 @@ def mace_calculator(path: Path, kwargs: dict[str, Any]) -> Calculator:
     if type(model).__name__ == "PolarMACE":
         options["model_type"] = "PolarMACE"
     with quietly():
-        calculator = MACECalculator(models=[model], device=device, **options)
-    return MaceForces(calculator) if is_plain(model) else calculator
+        return [MACECalculator(models=[model], device=device, **options) for _ in range(count)]
 
 
 FAMILY = MaceFamily()

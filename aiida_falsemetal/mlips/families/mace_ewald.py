@@ -10,6 +10,7 @@ the same with a neutral metal and without.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from ase.calculators.calculator import Calculator, all_changes
 from ...physics.constants import COULOMB
 from ...physics.slab import is_film, slab_correction
 from ..family import Family, ModelError, ModelFacts
-from .mace import mace_calculator, read_facts
+from ._lockstep import Lockstep
+from .mace import mace_calculator, mace_lockstep, read_facts
 
 KEYS = {"default_dtype", "charges", "smearing", "slab_correction"}
 RECIPROCAL_TAIL = 4.5
@@ -34,6 +36,7 @@ class MaceEwaldFamily(Family):
     name = "mace_ewald"
     requires = ("mace", "torch", "torchpme")
     environment = "mace"
+    batches = True
 
     def inspect(self, path: Path, kwargs: dict[str, Any]) -> ModelFacts:
         """See :meth:`Family.inspect`."""
@@ -53,9 +56,15 @@ class MaceEwaldFamily(Family):
     def calculator(self, path: Path, kwargs: dict[str, Any], atoms: Atoms) -> Calculator:
         """See :meth:`Family.calculator`."""
         self._check(kwargs)
-        options = {"default_dtype": kwargs["default_dtype"]} if "default_dtype" in kwargs else {}
-        baseline = EwaldBaseline(atoms, kwargs["charges"], kwargs["smearing"], kwargs.get("slab_correction", True))
-        return SumOfTwo(mace_calculator(path, options), baseline)
+        return SumOfTwo(mace_calculator(path, _options(kwargs)), _baseline(atoms, kwargs))
+
+    def batch(self, path: Path, kwargs: dict[str, Any], systems: Sequence[Atoms]) -> tuple[Lockstep, list[Calculator]]:
+        """See :meth:`Family.batch`. The baseline is each system's own."""
+        self._check(kwargs)
+        lockstep = mace_lockstep(path, _options(kwargs), len(systems))
+        return lockstep, [
+            SumOfTwo(lockstep.calculator(place), _baseline(atoms, kwargs)) for place, atoms in enumerate(systems)
+        ]
 
     def _check(self, kwargs: dict[str, Any]) -> None:
         self.check_keys(kwargs, KEYS)
@@ -64,6 +73,14 @@ class MaceEwaldFamily(Family):
                 raise ModelError(f"family `mace_ewald` needs the keyword {key!r}.")
         if not float(kwargs["smearing"]) > 0.3:
             raise ModelError(f"smearing must be larger than 0.3 Å, not {kwargs['smearing']}.")
+
+
+def _options(kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {"default_dtype": kwargs["default_dtype"]} if "default_dtype" in kwargs else {}
+
+
+def _baseline(atoms: Atoms, kwargs: dict[str, Any]) -> EwaldBaseline:
+    return EwaldBaseline(atoms, kwargs["charges"], kwargs["smearing"], kwargs.get("slab_correction", True))
 
 
 class EwaldBaseline(Calculator):

@@ -1,0 +1,79 @@
+"""Several seeds of one interface and model in one process: a GPU that one film leaves idle computes several at once.
+
+Each seed is a :class:`.driver.Trajectory` like any other, in a thread of its own, and in a folder of its own
+(:func:`.files.seed_folder`) with the files that a job of its own would leave; all meet at every force call
+(:mod:`..mlips.families._lockstep`). One that ends early leaves the others going on. From its checkpoint each seed goes
+on as if it had been alone.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+
+from ..mlips.registry import load_family
+from . import files
+from .driver import Settings, Trajectory
+from .progress import Progress
+from .result import Clock, write_result
+
+
+def run_batch(folder: Path, given: dict[str, Any], asked: Callable[[], bool], threads: int) -> None:
+    """Run every seed to its end.
+
+    :param folder: the job's.
+    :param given: content of ``input.json``, with ``seeds``.
+    :param asked: whether to stop.
+    :raises RuntimeError: if the evaluation of a batch failed, for all seeds alike; they keep what they have.
+    """
+    seeds, settings = given["seeds"], Settings(**given["settings"])
+    systems = [Atoms(**given["atoms"], pbc=True) for _ in seeds]
+    family = load_family(given["family"])
+    clock = Clock(threads, batch=len(seeds))
+    lockstep, calculators = family.batch(folder / given["model"], given["kwargs"], systems)
+
+    def run_one(place: int) -> None:
+        own = folder / files.seed_folder(seeds[place])
+        own.mkdir(exist_ok=True)
+        try:
+            with open(own / files.LOG, "a", encoding="utf-8") as log:
+                try:
+                    systems[place].calc = calculators[place]
+                    mine = replace(settings, seed=seeds[place])
+                    trajectory = Trajectory(systems[place], given["info"], mine, own, asked)
+                    output = Progress(own, settings.steps, 0, lambda line: print(line, file=log, flush=True))
+                    status, message = trajectory.run(output)
+                    output.close()
+                    write_result(own, clock, status, message, 0, trajectory.step)
+                except Exception:
+                    traceback.print_exc(file=log)
+        finally:
+            lockstep.leave(place)
+
+    clock.begin()
+    members = [threading.Thread(target=run_one, args=(place,), daemon=True) for place in range(len(seeds))]
+    reporter = threading.Thread(target=_report, args=(folder, seeds), daemon=True)
+    for thread in (*members, reporter):
+        thread.start()
+    # In this thread: torch's number of threads was set for it, and signals come to it.
+    lockstep.serve()
+    for thread in members:
+        thread.join()
+
+
+def _report(folder: Path, seeds: list[int]) -> None:
+    """Say now and then how far the seeds are, for ``verdi calcjob outputcat``."""
+    while True:
+        time.sleep(5.0)
+        for seed in seeds:
+            log = folder / files.seed_folder(seed) / files.LOG
+            lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+            if lines:
+                print(f"seed {seed}: {lines[-1]}", flush=True)
