@@ -154,6 +154,7 @@ def disturbed(
         outputs.append(command.communicate(timeout=timeout)[0])
         code = command.returncode
     assert code == 0, "\n=====\n".join(outputs)
+    print(f"{name}: the command was given {len(outputs)} times")
     return outputs
 
 
