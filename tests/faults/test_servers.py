@@ -90,8 +90,11 @@ def test_database_restarts(servers: Workspace, short: Path, reference: Census, m
     assert_survived(servers, f"database-{moment}", reference)
 
 
-def test_ssh_is_away(cluster: Workspace, batch: Slurm, short: Path, reference: Census) -> None:
-    """Sessions are cut, and nobody answers for a while. Jobs of SLURM go on, and are fetched later."""
+@pytest.mark.parametrize("how", ["hangs", "refuses"])
+def test_ssh_is_away(cluster: Workspace, batch: Slurm, short: Path, reference: Census, how: str) -> None:
+    """Sessions are cut, and nobody answers for a while, or nobody is there. Jobs of SLURM go on, and are fetched
+    later."""
+    name = f"ssh-{how}"
 
     def inject(space: Workspace, command: Command) -> None:
         wait_for(lambda: "RUNNING" in batch.ask("squeue", "-h", "-o", "%T"), "a job that runs")
@@ -100,10 +103,16 @@ def test_ssh_is_away(cluster: Workspace, batch: Slurm, short: Path, reference: C
             for session in server.children(recursive=True):  # there may be none at the moment
                 with suppress(psutil.NoSuchProcess):  # ended with the one before it
                     session.kill()
-            time.sleep(AWAY_SECONDS)
+            if how == "refuses":
+                server.kill()  # started again after some seconds
+            else:
+                time.sleep(AWAY_SECONDS)
 
-    disturbed(cluster, "ssh-away", inject, "--computer", HOST)
-    assert_survived(cluster, "ssh-away", reference)
+    disturbed(cluster, name, inject, "--computer", HOST)
+    assert_survived(cluster, name, reference)
+    if how == "refuses":
+        log = cluster.folder / ".aiida" / "daemon" / "log" / "aiida-falsemetal.log"
+        assert "excepted, retrying after" in log.read_text()
 
 
 def running_job(batch: Slurm) -> str:
@@ -135,19 +144,23 @@ def test_node_is_drained(cluster: Workspace, batch: Slurm, reference: Census) ->
     assert_survived(cluster, "drained", reference)
 
 
-def test_node_goes_down(cluster: Workspace, batch: Slurm, reference: Census) -> None:
-    """SLURM ends the node's job and puts it into its queue again, or gives it up; the node comes back."""
+def test_node_goes_down(cluster: Workspace, batch: Slurm, short: Path, reference: Census) -> None:
+    """SLURM gives its job up; the node comes back, and is told only then."""
 
     def inject(space: Workspace, command: Command) -> None:
         running_job(batch)
         node = batch.ask("sinfo", "-h", "-o", "%n").split()[0]
-        batch.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-        time.sleep(8.0)
-        batch.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+        (slurmd,) = started_in(short / "slurm", "slurmd")
+        with stopped(slurmd):  # else it answers, and is back in service at once
+            batch.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+            time.sleep(8.0)
+            assert batch.ask("sinfo", "-h", "-o", "%T").startswith("down")
+        with suppress(subprocess.CalledProcessError):  # refused if it is back already
+            batch.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
         wait_until(lambda: batch.ask("sinfo", "-h", "-o", "%t").strip() in ("idle", "mix", "alloc"), "SLURM's node")
 
     disturbed(cluster, "node-down", inject, "--computer", HOST)
-    assert_survived(cluster, "node-down", reference)
+    assert_survived(cluster, "node-down", reference, MD)
 
 
 @pytest.mark.parametrize("which", ["md", "pw"])
