@@ -43,7 +43,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if request.session.testsfailed == failed:
         return
-    if "batch" in request.fixturenames:
-        request.getfixturevalue("batch").ask("scancel", "--user", getpass.getuser())
     for workspace in used:
         give_up(workspace)
+    if "batch" in request.fixturenames:  # when there is no daemon any more that would submit others
+        request.getfixturevalue("batch").ask("scancel", "--user", getpass.getuser())

@@ -191,7 +191,8 @@ def test_job_is_out_of_memory(cluster: Workspace, batch: Slurm, short: Path, ref
         running_job(batch)
 
         def driver() -> list[psutil.Process]:
-            found = [p for p in psutil.process_iter(["name", "cmdline"]) if "runner.pyz" in " ".join(p.info["cmdline"])]
+            found = [p for p in psutil.process_iter(["name", "cmdline"]) if p.info["cmdline"]]  # None of one that ends
+            found = [p for p in found if "runner.pyz" in " ".join(p.info["cmdline"])]
             return [p for p in found if "python" in p.info["name"] and p.cwd().startswith(str(short))]
 
         kill(wait_for(driver, "the driver"))
