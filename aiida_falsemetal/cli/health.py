@@ -12,7 +12,11 @@ import shutil
 import time
 from pathlib import Path
 
-BROKEN = (b"PendingRollbackError", b"Can't reconnect until invalid transaction")
+BROKEN = (
+    b"PendingRollbackError",
+    b"Can't reconnect until invalid transaction",
+    b"no further SQL can be emitted within this transaction",  # a commit that was cut off in its middle
+)
 """What a worker writes into the daemon's log then."""
 LITTLE = 2**21
 """Bytes; with less left, nothing of use can be written, also into that log."""

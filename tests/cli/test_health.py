@@ -25,6 +25,17 @@ def test_only_what_is_new_in_the_log_counts(tmp_path: Path) -> None:
     assert state.is_broken()
 
 
+def test_a_commit_that_was_cut_off(tmp_path: Path) -> None:
+    """As a worker's log had it after a full disk (SQLAlchemy 2.1)."""
+    log = tmp_path / "log"
+    state = Health(log, tmp_path)
+    log.write_text(
+        "sqlalchemy.exc.InvalidRequestError: This session is in 'prepared' state; no further SQL can be emitted within "
+        "this transaction.\n"
+    )
+    assert state.is_broken()
+
+
 def test_without_a_log_nothing_is_wrong(tmp_path: Path) -> None:
     assert not Health(tmp_path / "none", tmp_path).is_broken()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,10 @@ Host {alias}
 """
 
 
+BACK_SECONDS = 20
+"""After which a server that was killed is there again."""
+
+
 @contextmanager
 def sshd(folder: Path, home: Path, alias: str, variables: Mapping[str, str]) -> Iterator[None]:
     """An sshd that has started, until the end of the block; ``ssh ALIAS`` leads there for programs with ``HOME=home``.
@@ -63,6 +68,7 @@ def sshd(folder: Path, home: Path, alias: str, variables: Mapping[str, str]) -> 
     )
     kind, key, *_ = (folder / "host_key.pub").read_text().split()
     own.joinpath("known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
-    with daemon([server, "-D", "-e", "-f", str(config)], folder / "sshd.log"):
+    serve = shlex.join([server, "-D", "-e", "-f", str(config)])
+    with daemon(["sh", "-c", f"while :; do {serve}; sleep {BACK_SECONDS}; done"], folder / "sshd.log"):
         wait_until(lambda: port_open(port), "sshd", folder / "sshd.log")
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,10 @@ from tests.screen.conftest import Workspace
 
 pytest.register_assert_rewrite("tests.faults.harness")
 
-from .harness import Census, undisturbed  # noqa: E402
+from .harness import Census, give_up, undisturbed  # noqa: E402
+
+WORKSPACES = ("space", "servers", "cluster")
+"""Fixtures whose workspace the tests of a session share."""
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +33,17 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 def reference(space: Workspace) -> Census:
     """The campaign without a disturbance."""
     return undisturbed(space)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that fails leaves no daemon, job or unfinished process to the next one of its workspace."""
+    used = [request.getfixturevalue(name) for name in WORKSPACES if name in request.fixturenames]
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed == failed:
+        return
+    for workspace in used:
+        give_up(workspace)
+    if "batch" in request.fixturenames:  # when there is no daemon any more that would submit others
+        request.getfixturevalue("batch").ask("scancel", "--user", getpass.getuser())

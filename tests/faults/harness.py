@@ -42,6 +42,16 @@ verdicts = orm.QueryBuilder().append(orm.CalcFunctionNode, filters={'extras.fals
 from aiida_falsemetal.query.rows import current_rows
 print(json.dumps([pairs, screens, verdicts, current_rows(NAME)[0]]))
 """
+UNFINISHED = """
+from plumpy import ProcessState
+q = orm.QueryBuilder().append(orm.ProcessNode, filters={'attributes.process_state': {'!in': ENDED}}, project=['*'])
+for node in q.all(flat=True):
+    node.set_process_state(ProcessState.KILLED)
+    node.set_process_status('its test has failed')
+    if not node.is_sealed:
+        node.seal()
+print(json.dumps(q.count()))
+"""
 JOINING = ("join_trajectories", "join_series")
 """Calcfunctions that there are only where an MD was interrupted."""
 ENDED = ("finished", "excepted", "killed")
@@ -144,6 +154,7 @@ def disturbed(
         outputs.append(command.communicate(timeout=timeout)[0])
         code = command.returncode
     assert code == 0, "\n=====\n".join(outputs)
+    print(f"{name}: the command was given {len(outputs)} times")
     return outputs
 
 
@@ -188,6 +199,14 @@ def kill(processes: list[psutil.Process]) -> None:
             os.kill(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
+
+
+def give_up(space: Workspace) -> None:
+    """End what a test has left: all processes of its workspace, and in the graph what a daemon would go on with."""
+    while found := space.processes(""):
+        kill(found)
+        time.sleep(0.2)
+    space.python(f"ENDED = {list(ENDED)!r}\n{UNFINISHED}")
 
 
 @contextmanager

@@ -15,7 +15,19 @@ from aiida_falsemetal.runner import files
 from tests.screen.conftest import Workspace
 
 from .clock import own_clock
-from .harness import MD, PW, Census, assert_survived, disturbed, kill, stopped, under_way, undisturbed, wait_for
+from .harness import (
+    MD,
+    PW,
+    Census,
+    assert_survived,
+    census,
+    disturbed,
+    kill,
+    stopped,
+    under_way,
+    undisturbed,
+    wait_for,
+)
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
@@ -60,6 +72,7 @@ def test_truncated_charge_density(space: Workspace) -> None:
 
     before = set((space.folder / ".aiida" / "scratch").rglob("aiida.out"))
     disturbed(space, "truncated-density", inject, gap=gap)
+    assert PW in {label for label, _ in census(space, "truncated-density").lost}
     rows = space.rows("truncated-density")
     assert [row["step"] for row in rows] == [row["step"] for row in reference.rows]
     for key in ("gap", "vbm", "cbm", "drop"):

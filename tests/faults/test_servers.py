@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -89,19 +90,33 @@ def test_database_restarts(servers: Workspace, short: Path, reference: Census, m
     assert_survived(servers, f"database-{moment}", reference)
 
 
-def test_ssh_is_away(cluster: Workspace, batch: Slurm, short: Path, reference: Census) -> None:
-    """Sessions are cut, and nobody answers for a while. Jobs of SLURM go on, and are fetched later."""
+@pytest.mark.parametrize("how", ["hangs", "refuses"])
+def test_ssh_is_away(cluster: Workspace, batch: Slurm, short: Path, reference: Census, how: str) -> None:
+    """Sessions are cut, and nobody answers for a while, or nobody is there. Jobs of SLURM go on, and are fetched
+    later."""
+    name = f"ssh-{how}"
+    log = cluster.folder / ".aiida" / "daemon" / "log" / "aiida-falsemetal.log"
+
+    def failures() -> int:
+        return log.read_text().count("excepted, retrying after") if log.exists() else 0
+
+    before = failures()
 
     def inject(space: Workspace, command: Command) -> None:
         wait_for(lambda: "RUNNING" in batch.ask("squeue", "-h", "-o", "%T"), "a job that runs")
         (server,) = started_in(short / "sshd", "sshd")  # its sessions have other titles
         with stopped(server):
             for session in server.children(recursive=True):  # there may be none at the moment
-                session.kill()
-            time.sleep(AWAY_SECONDS)
+                with suppress(psutil.NoSuchProcess):  # ended with the one before it
+                    session.kill()
+            if how == "refuses":
+                server.kill()  # started again after some seconds
+            else:
+                time.sleep(AWAY_SECONDS)
 
-    disturbed(cluster, "ssh-away", inject, "--computer", HOST)
-    assert_survived(cluster, "ssh-away", reference)
+    disturbed(cluster, name, inject, "--computer", HOST)
+    assert_survived(cluster, name, reference)
+    assert how == "hangs" or failures() > before
 
 
 def running_job(batch: Slurm) -> str:
@@ -133,19 +148,23 @@ def test_node_is_drained(cluster: Workspace, batch: Slurm, reference: Census) ->
     assert_survived(cluster, "drained", reference)
 
 
-def test_node_goes_down(cluster: Workspace, batch: Slurm, reference: Census) -> None:
-    """SLURM ends the node's job and puts it into its queue again, or gives it up; the node comes back."""
+def test_node_goes_down(cluster: Workspace, batch: Slurm, short: Path, reference: Census) -> None:
+    """SLURM gives its job up; the node comes back, and is told only then."""
 
     def inject(space: Workspace, command: Command) -> None:
         running_job(batch)
         node = batch.ask("sinfo", "-h", "-o", "%n").split()[0]
-        batch.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
-        time.sleep(8.0)
-        batch.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
+        (slurmd,) = started_in(short / "slurm", "slurmd")
+        with stopped(slurmd):  # else it answers, and is back in service at once
+            batch.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+            time.sleep(8.0)
+            assert batch.ask("sinfo", "-h", "-o", "%T").startswith("down")
+        with suppress(subprocess.CalledProcessError):  # refused if it is back already
+            batch.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
         wait_until(lambda: batch.ask("sinfo", "-h", "-o", "%t").strip() in ("idle", "mix", "alloc"), "SLURM's node")
 
     disturbed(cluster, "node-down", inject, "--computer", HOST)
-    assert_survived(cluster, "node-down", reference)
+    assert_survived(cluster, "node-down", reference, MD)
 
 
 @pytest.mark.parametrize("which", ["md", "pw"])
@@ -172,7 +191,8 @@ def test_job_is_out_of_memory(cluster: Workspace, batch: Slurm, short: Path, ref
         running_job(batch)
 
         def driver() -> list[psutil.Process]:
-            found = [p for p in psutil.process_iter(["name", "cmdline"]) if "runner.pyz" in " ".join(p.info["cmdline"])]
+            found = [p for p in psutil.process_iter(["name", "cmdline"]) if p.info["cmdline"]]  # None of one that ends
+            found = [p for p in found if "runner.pyz" in " ".join(p.info["cmdline"])]
             return [p for p in found if "python" in p.info["name"] and p.cwd().startswith(str(short))]
 
         kill(wait_for(driver, "the driver"))
