@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from .environment import own_programs_first
-from .family import end, family, is_daemon, orphans
+from .family import daemons, end, family, is_daemon, orphans
 
 START_SECONDS = 60
 STOP_SECONDS = 30.0
@@ -37,6 +37,15 @@ def daemon_runs() -> bool:
         return bool(client.get_status().get("status") == "active")
     except Exception:  # circus raises many kinds for a dead or deaf endpoint
         return False
+
+
+def daemon_settles() -> bool:
+    """Whether the daemon runs, once that can be said: one that a killed command has just started has no process id
+    yet, one that is ending still lives, and one on a machine under load answers late."""
+    deadline = time.monotonic() + START_SECONDS
+    while not (runs := daemon_runs()) and daemons() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return runs
 
 
 def require_daemon() -> None:
@@ -68,6 +77,8 @@ def ensure_daemon() -> bool:
 
     own_programs_first()
     client.VERDI_BIN = shutil.which("verdi")  # looked up when AiiDA was imported, maybe on another PATH
+    # A second daemon beside one that lives would overwrite the address of the first, and give its tasks out twice.
+    end(daemons())
     end(orphans())
     _forget_broker()
     lost = lost_processes()
