@@ -30,7 +30,7 @@ from tests.screen.conftest import Workspace
 
 from . import after
 from .place import CAMPAIGN, Place
-from .standins import install
+from .standins import install, log_of
 from .watch import Watch, role
 
 NAME = "soak"
@@ -93,6 +93,7 @@ def soak(place: Place, file: Path, chance: random.Random, every: float) -> int:
     """
     due, sampled = time.time() + chance.expovariate(1.0 / every), 0.0
     watch = Watch(place)
+    kind: str | None = None
     with (
         (place.folder / "follow.log").open("a") as log,
         (place.folder / "faults.csv").open("a") as faults,
@@ -102,12 +103,13 @@ def soak(place: Place, file: Path, chance: random.Random, every: float) -> int:
         for number in range(1, COMMANDS + 1):
             command = place.start("screen", file.name, "--follow", stdout=log, stderr=subprocess.STDOUT)
             while command.poll() is None:
-                if time.time() >= due:
+                if kind is None and time.time() >= due:
                     kind = chance.choices(list(FAULTS), list(FAULTS.values()))[0]
+                if kind is not None and (kind != "job" or _job_began(place)):
                     sampled = _sample(watch, samples)  # what is killed takes its CPU time along
                     writer.writerow([round(time.time(), 1), kind, inject(place, kind, chance)])
                     faults.flush()
-                    due = time.time() + chance.expovariate(1.0 / every)
+                    kind, due = None, time.time() + chance.expovariate(1.0 / every)
                 if time.time() > sampled + SAMPLE_SECONDS:
                     sampled = _sample(watch, samples)
                 time.sleep(0.5)
@@ -153,6 +155,14 @@ def inject(place: Place, kind: str, chance: random.Random) -> int:
     if victims:
         kill(victims)
     return len(victims)
+
+
+def _job_began(place: Place) -> bool:
+    """Whether a stand-in has just begun: they are short, and a fault that finds none does nothing."""
+    log = log_of(place)
+    if not log.exists() or time.time() - log.stat().st_mtime > 1.0:
+        return False
+    return log.read_text().splitlines()[-1].split()[1] == "began"
 
 
 def _is_job(place: Place, line: list[str]) -> bool:

@@ -17,7 +17,7 @@ from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from plumpy import ProcessState
 
-from aiida_falsemetal.cli import daemon, family
+from aiida_falsemetal.cli import daemon
 from aiida_falsemetal.cli.locks import campaign_lock, file_lock
 from aiida_falsemetal.cli.screen import read_campaign
 from aiida_falsemetal.cli.submit import existing_pairs, missing_pairs, screen_builder
@@ -171,26 +171,3 @@ def test_a_clock_of_its_own(tmp_path: Path) -> None:
     (first, then), (later, after) = seen
     assert later - first == pytest.approx(after - then - 7200, abs=2.0)
     assert 0.1 <= slept < 60.0
-
-
-def test_a_daemon_that_is_starting_is_waited_for_and_one_that_stays_deaf_is_ended(
-    aiida_profile_clean: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that a killed command was starting has no process id yet: a second beside it would give its tasks out twice."""
-    from aiida.manage.configuration import get_profile
-
-    def like_a_daemon(seconds: float) -> subprocess.Popen[bytes]:
-        line = [sys.executable, "-c", f"import time; time.sleep({seconds})", "verdi", "-p", get_profile().name]
-        return subprocess.Popen([*line, "daemon", "start-circus", "1"])
-
-    with like_a_daemon(1.5) as starting:
-        begun = time.monotonic()
-        assert not daemon.daemon_settles()
-        assert starting.poll() is not None or time.monotonic() - begun >= 1.5
-    monkeypatch.setattr(daemon, "START_SECONDS", 1.0)
-    with like_a_daemon(600.0) as deaf:
-        assert not daemon.daemon_settles()
-        assert [process.pid for process in family.daemons()] == [deaf.pid]
-        family.end(family.daemons())
-        assert deaf.poll() is not None
-    assert family.daemons() == []
