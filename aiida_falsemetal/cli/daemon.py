@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from ..names import ENDED
 from .environment import own_programs_first
 from .family import daemons, end, family, is_daemon, orphans
 
@@ -81,8 +82,8 @@ def ensure_daemon() -> bool:
     end(daemons())
     end(orphans())
     _forget_broker()
-    lost = lost_processes()
     end_cut_off()
+    lost = lost_processes()
     try:
         get_daemon_client().start_daemon(number_workers=1, timeout=START_SECONDS)
     except (ConfigurationError, DaemonException) as error:
@@ -136,6 +137,8 @@ def revive_created(campaign: str) -> None:
     from aiida.engine.processes.control import revive_processes
     from aiida.plugins import WorkflowFactory
 
+    from ..workflows.steady import NEVER_BEGAN
+
     filters = {"extras.falsemetal_campaign": campaign, "attributes.process_state": "created"}
     deadline = time.monotonic() + BEGIN_SECONDS
     while True:
@@ -145,8 +148,12 @@ def revive_created(campaign: str) -> None:
         if not found or time.monotonic() > deadline:
             break
         time.sleep(1.0)
-    if found:
-        revive_processes(found)
+    whole = [node for node in found if node.checkpoint is not None]
+    for node in found:
+        if node not in whole:
+            _end_node(node, NEVER_BEGAN)
+    if whole:
+        revive_processes(whole)
 
 
 def play_paused() -> int:
@@ -161,23 +168,36 @@ def play_paused() -> int:
 
 
 def end_cut_off() -> None:
-    """Mark calcfunctions that a killed worker was in the middle of as killed: the workchain that called one calls
-    another, and nothing else would ever end it. The daemon must be stopped."""
+    """Mark as killed what nothing else would ever end: calcfunctions that a killed worker was in the middle of, and
+    processes whose maker was killed while it made them. Whoever called one calls another. To be continued, one that
+    never began would except, and its caller would take that for its end. The daemon must be stopped."""
     from aiida import orm
     from plumpy import ProcessState
 
+    from ..workflows.steady import NEVER_BEGAN
+
     for node in _active():
         if isinstance(node, orm.CalcFunctionNode):
-            node.set_process_state(ProcessState.KILLED)
-            node.set_process_status("the daemon was killed; its workchain calls it again")
-            node.seal()
+            _end_node(node, "the daemon was killed; its workchain calls it again")
+        elif node.checkpoint is None and node.process_state in (None, ProcessState.CREATED):
+            _end_node(node, NEVER_BEGAN)
+
+
+def _end_node(node: Any, status: str) -> None:
+    """Mark a process as killed."""
+    from plumpy import ProcessState
+
+    node.set_process_state(ProcessState.KILLED)
+    node.set_process_status(status)
+    node.seal()
 
 
 def _unfinished() -> list[Any]:
-    """What a daemon has to go on with. A calcfunction that was cut off runs again with the workchain that called it."""
+    """What a daemon can go on with. A calcfunction that was cut off runs again with the workchain that called it."""
     from aiida import orm
 
-    return [node for node in _active() if isinstance(node, (orm.WorkChainNode, orm.CalcJobNode))]
+    kinds = (orm.WorkChainNode, orm.CalcJobNode)
+    return [node for node in _active() if isinstance(node, kinds) and node.checkpoint is not None]
 
 
 def _active() -> list[Any]:
@@ -186,7 +206,8 @@ def _active() -> list[Any]:
     from aiida import orm
     from aiida.plugins import WorkflowFactory
 
-    active = {"attributes.process_state": {"in": ["created", "waiting", "running"]}}
+    # A process has no state yet when it is stored.
+    active = {"attributes.process_state": {"!in": list(ENDED)}}
     found: dict[int, Any] = {}
     for name in SUBMITTED:
         query = orm.QueryBuilder()
