@@ -91,7 +91,7 @@ def soak(place: Place, file: Path, chance: random.Random, every: float) -> int:
 
     :raises RuntimeError: if it was given ``COMMANDS`` times.
     """
-    due, sampled = time.time() + chance.expovariate(1.0 / every), 0.0
+    due, sampled = time.time() + chance.uniform(0.5, 1.5) * every, 0.0
     watch = Watch(place)
     kind: str | None = None
     with (
@@ -109,7 +109,7 @@ def soak(place: Place, file: Path, chance: random.Random, every: float) -> int:
                     sampled = _sample(watch, samples)  # what is killed takes its CPU time along
                     writer.writerow([round(time.time(), 1), kind, inject(place, kind, chance)])
                     faults.flush()
-                    kind, due = None, time.time() + chance.expovariate(1.0 / every)
+                    kind, due = None, time.time() + chance.uniform(0.5, 1.5) * every
                 if time.time() > sampled + SAMPLE_SECONDS:
                     sampled = _sample(watch, samples)
                 time.sleep(0.5)
