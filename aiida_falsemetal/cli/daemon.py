@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
+from ..names import ENDED
 from .environment import own_programs_first
-from .family import end, family, is_daemon, orphans
+from .family import daemons, end, family, is_daemon, orphans
 
 START_SECONDS = 60
 STOP_SECONDS = 30.0
@@ -37,6 +38,15 @@ def daemon_runs() -> bool:
         return bool(client.get_status().get("status") == "active")
     except Exception:  # circus raises many kinds for a dead or deaf endpoint
         return False
+
+
+def daemon_settles() -> bool:
+    """Whether the daemon runs, once that can be said: one that a killed command has just started has no process id
+    yet, one that is ending still lives, and one on a machine under load answers late."""
+    deadline = time.monotonic() + START_SECONDS
+    while not (runs := daemon_runs()) and daemons() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return runs
 
 
 def require_daemon() -> None:
@@ -68,10 +78,12 @@ def ensure_daemon() -> bool:
 
     own_programs_first()
     client.VERDI_BIN = shutil.which("verdi")  # looked up when AiiDA was imported, maybe on another PATH
+    # A second daemon beside one that lives would overwrite the address of the first, and give its tasks out twice.
+    end(daemons())
     end(orphans())
     _forget_broker()
-    lost = lost_processes()
     end_cut_off()
+    lost = lost_processes()
     try:
         get_daemon_client().start_daemon(number_workers=1, timeout=START_SECONDS)
     except (ConfigurationError, DaemonException) as error:
@@ -125,6 +137,8 @@ def revive_created(campaign: str) -> None:
     from aiida.engine.processes.control import revive_processes
     from aiida.plugins import WorkflowFactory
 
+    from ..workflows.steady import NEVER_BEGAN
+
     filters = {"extras.falsemetal_campaign": campaign, "attributes.process_state": "created"}
     deadline = time.monotonic() + BEGIN_SECONDS
     while True:
@@ -134,8 +148,12 @@ def revive_created(campaign: str) -> None:
         if not found or time.monotonic() > deadline:
             break
         time.sleep(1.0)
-    if found:
-        revive_processes(found)
+    whole = [node for node in found if node.checkpoint is not None]
+    for node in found:
+        if node not in whole:
+            _end_node(node, NEVER_BEGAN)
+    if whole:
+        revive_processes(whole)
 
 
 def play_paused() -> int:
@@ -150,23 +168,36 @@ def play_paused() -> int:
 
 
 def end_cut_off() -> None:
-    """Mark calcfunctions that a killed worker was in the middle of as killed: the workchain that called one calls
-    another, and nothing else would ever end it. The daemon must be stopped."""
+    """Mark as killed what nothing else would ever end: calcfunctions that a killed worker was in the middle of, and
+    processes whose maker was killed while it made them. Whoever called one calls another. To be continued, one that
+    never began would except, and its caller would take that for its end. The daemon must be stopped."""
     from aiida import orm
     from plumpy import ProcessState
 
+    from ..workflows.steady import NEVER_BEGAN
+
     for node in _active():
         if isinstance(node, orm.CalcFunctionNode):
-            node.set_process_state(ProcessState.KILLED)
-            node.set_process_status("the daemon was killed; its workchain calls it again")
-            node.seal()
+            _end_node(node, "the daemon was killed; its workchain calls it again")
+        elif node.checkpoint is None and node.process_state in (None, ProcessState.CREATED):
+            _end_node(node, NEVER_BEGAN)
+
+
+def _end_node(node: Any, status: str) -> None:
+    """Mark a process as killed."""
+    from plumpy import ProcessState
+
+    node.set_process_state(ProcessState.KILLED)
+    node.set_process_status(status)
+    node.seal()
 
 
 def _unfinished() -> list[Any]:
-    """What a daemon has to go on with. A calcfunction that was cut off runs again with the workchain that called it."""
+    """What a daemon can go on with. A calcfunction that was cut off runs again with the workchain that called it."""
     from aiida import orm
 
-    return [node for node in _active() if isinstance(node, (orm.WorkChainNode, orm.CalcJobNode))]
+    kinds = (orm.WorkChainNode, orm.CalcJobNode)
+    return [node for node in _active() if isinstance(node, kinds) and node.checkpoint is not None]
 
 
 def _active() -> list[Any]:
@@ -175,7 +206,8 @@ def _active() -> list[Any]:
     from aiida import orm
     from aiida.plugins import WorkflowFactory
 
-    active = {"attributes.process_state": {"in": ["created", "waiting", "running"]}}
+    # A process has no state yet when it is stored.
+    active = {"attributes.process_state": {"!in": list(ENDED)}}
     found: dict[int, Any] = {}
     for name in SUBMITTED:
         query = orm.QueryBuilder()

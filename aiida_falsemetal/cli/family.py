@@ -51,6 +51,23 @@ def is_daemon(pid: int) -> bool:
         return False
 
 
+def daemons() -> list[Any]:
+    """Circus daemons of this profile, of this AIIDA_PATH and this user: also those that have not written their process
+    id yet, or do not answer."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+            named = "start-circus" in line and "-p" in line and line[line.index("-p") + 1] == _profile().name
+            if named and _is_here(process) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, IndexError):
+            continue
+    return found
+
+
 def _belongs(line: list[str], profile: str) -> bool:
     """Whether a command line is that of a daemon's worker or broker of ``profile``, or of circus's statistics."""
     if any("from circus import stats" in word for word in line):
@@ -63,22 +80,28 @@ def _belongs(line: list[str], profile: str) -> bool:
 def orphans() -> list[Any]:
     """Workers and brokers of this profile, of this AIIDA_PATH and this user, that no daemon looks after."""
     import psutil
-    from aiida.manage.configuration import get_config
 
-    folder, name, found = str(get_config().dirpath), _profile().name, []
+    name, found = _profile().name, []
     for process in psutil.process_iter():
         try:
-            line = process.cmdline()
-            if process.uids().real != os.getuid() or not _belongs(line, name):
+            if not _belongs(process.cmdline(), name) or not _is_here(process):
                 continue
             parent = process.parent()
-            home = process.environ().get("AIIDA_PATH", os.path.expanduser("~"))
-            here = folder in (home, os.path.join(home, ".aiida"))
-            if here and (parent is None or not is_daemon(parent.pid)):
+            if parent is None or not is_daemon(parent.pid):
                 found.append(process)
         except psutil.Error:
             continue
     return found
+
+
+def _is_here(process: Any) -> bool:
+    """Whether a process is of this AIIDA_PATH and this user."""
+    from aiida.manage.configuration import get_config
+
+    if process.uids().real != os.getuid():
+        return False
+    folder, home = str(get_config().dirpath), process.environ().get("AIIDA_PATH", os.path.expanduser("~"))
+    return folder in (home, os.path.join(home, ".aiida"))
 
 
 def end(processes: list[Any]) -> None:

@@ -34,13 +34,14 @@ def following() -> Iterator[Callable[[], None]]:
 
     :raises click.ClickException: if the daemon does not start, or from what is given, if the user's was stopped.
     """
-    from .daemon import daemon_runs, play_paused, stop_daemon
+    from .daemon import daemon_settles, play_paused, stop_daemon
     from .family import is_deaf
     from .health import health
 
     gate, register = _files()
     with register.open("a+") as file:
         with file_lock(gate):
+            daemon_settles()
             if _is_last(file) and _is_theirs(file):
                 # Left by a command that was killed, maybe before it had told the daemon what it had stored.
                 stop_daemon()
@@ -53,7 +54,7 @@ def following() -> Iterator[Callable[[], None]]:
         def look() -> None:
             nonlocal played, pid
             with file_lock(gate):
-                if not ours and not daemon_runs():
+                if not ours and not daemon_settles():
                     raise click.ClickException("the daemon was stopped. The same command goes on from here.")
                 if pid != _pid():  # another one of them has started it anew
                     pid = _pid()
@@ -112,9 +113,9 @@ def _pid() -> Any:
 def _start(file: TextIO) -> None:
     """Start the daemon unless it runs. Registered before and after: whoever is killed in between leaves a daemon that
     the next one knows as theirs."""
-    from .daemon import daemon_runs, ensure_daemon
+    from .daemon import daemon_settles, ensure_daemon
 
-    if not daemon_runs():
+    if not daemon_settles():
         _write(file, STARTING)
         ensure_daemon()
         _write(file, str(_pid() or ""))

@@ -177,8 +177,8 @@ class GapWorkChain(PropertyStages):
         for job in jobs:
             # aiida-quantumespresso's failures are cache sources unless someone says no: a failure must not be a hit.
             job.base.caching.is_valid_cache = False
-        if jobs and not any(map(ended_itself, jobs)) and self.ctx.get("interrupted", 0) < INTERRUPTIONS:
-            # It was killed, or its machine went down: the same rung again, as if nothing had been.
+        if self._is_cut_off(jobs) and self.ctx.get("interrupted", 0) < INTERRUPTIONS:
+            # The same rung again, as if nothing had been.
             self.ctx.interrupted = self.ctx.get("interrupted", 0) + 1
             self.ctx.runs.pop()
             self.ctx.pks.pop()
@@ -190,6 +190,13 @@ class GapWorkChain(PropertyStages):
             "exit_message": str(last.exit_message or last.process_state),
         }
         self.report(f"run {len(self.ctx.runs)} failed: {self.ctx.failure['exit_message']}")
+
+    def _is_cut_off(self, jobs: list[orm.CalcJobNode]) -> bool:
+        """Whether pw.x was killed, or its machine went down; or the daemon's worker was, at the moment between AiiDA's
+        noting that a job is uploaded and its storing the job's ``remote_folder``, which nobody makes again then."""
+        if self.ctx.pw.exit_status == self.exit_codes.ERROR_MISSING_OUTPUT.status:
+            return any(job.is_finished_ok for job in jobs)
+        return bool(jobs) and not any(map(ended_itself, jobs))
 
     def _runs(self) -> list[Run]:
         return [Run(*run) for run in self.ctx.runs]

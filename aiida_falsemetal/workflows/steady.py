@@ -4,6 +4,9 @@ Two moments are dangerous. A process whose extras are set after it was stored ca
 killed in between, and is submitted again. And a step that was cut off is done again when a daemon continues the
 workchain: what it had submitted would be submitted a second time. So extras are stored with the node, in the same
 transaction, and a child that is there already is taken.
+
+A process whose maker is killed while it makes it is stored and has no checkpoint: it never began and cannot. Its maker
+makes another, and whoever starts a daemon marks it as :data:`NEVER_BEGAN`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from aiida.engine import ProcessState, WorkChain
 
 ANY_LABEL = "CALL"
 """AiiDA's label of a call whose caller gives none: of such children nobody knows which is which."""
+NEVER_BEGAN = "its maker was killed while it made this; it makes another"
+"""Status of such a process, which counts as killed."""
 
 
 class SteadyWorkChain(WorkChain):
@@ -44,9 +49,12 @@ class SteadyWorkChain(WorkChain):
         return child
 
     def _child(self, label: str) -> orm.ProcessNode | None:
-        """The child of a label that has ended or can go on. One without a checkpoint never began: its maker was killed
-        while it was made."""
+        """The child of a label that has ended or can go on, but none that never began."""
         kinds = (LinkType.CALL_CALC, LinkType.CALL_WORK)
         links = self.node.base.links.get_outgoing(link_type=kinds, link_label_filter=label)
-        whole = [child for child in links.all_nodes() if child.is_terminated or child.checkpoint is not None]
+        whole = [
+            child
+            for child in links.all_nodes()
+            if child.checkpoint is not None or (child.is_terminated and child.process_status != NEVER_BEGAN)
+        ]
         return whole[-1] if whole else None

@@ -76,7 +76,7 @@ def row_of(folder: Path) -> dict[str, Any]:
 
 def batch_costs(found: list[Sample]) -> list[float]:
     """CPU seconds of the worker a pair, from the end of one batch's MD to that of the next."""
-    ends = []
+    ends: list[float] = []
     for row in found:
         if row["md"] >= BATCH * (len(ends) + 1):
             ends.append(row["worker_cpu_s"])

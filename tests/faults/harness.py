@@ -27,7 +27,8 @@ CHANGES: dict[str, Any] = {
 CENSUS = """
 from aiida.common.links import LinkType
 def of(node):
-    found = [[node.process_label, node.process_state.value, node.exit_status]]
+    state = node.process_state.value if node.process_state else None  # none yet where its maker was killed
+    found = [[node.process_label, state, node.exit_status]]
     for child in node.called:
         found += of(child)
     return found

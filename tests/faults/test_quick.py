@@ -88,6 +88,36 @@ def test_a_step_that_is_done_again_takes_its_child(
     assert len(submitted) == (2 if checkpoint else 4)
 
 
+@pytest.mark.parametrize("state", [ProcessState.CREATED, None])
+def test_a_child_that_never_began_is_ended_and_another_is_made(
+    ready: None,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    state: ProcessState | None,
+) -> None:
+    """Its maker was killed between storing it and its checkpoint. A daemon that was told to go on with it would have it
+    except, and the caller, done again, would take that for the end of its child."""
+    content, pairs = read_campaign(campaign(tmp_path))
+    process = made(screen_builder(content, pairs[:1]))
+
+    def submit(what: Any, inputs: Any = None, **more: Any) -> Any:
+        return instantiate_process(process.runner, what, **more).node
+
+    monkeypatch.setattr(process.runner, "submit", submit)
+    with process._process_scope():
+        process.setup()
+        (first,) = process.run_some().values()
+        first.delete_checkpoint()
+        first.set_process_state(state)
+        assert [node.pk for node in daemon._unfinished()] == [process.node.pk]
+        daemon.end_cut_off()
+        assert first.is_killed and first.is_sealed
+        process.setup()
+        (again,) = process.run_some().values()
+    assert again.pk != first.pk and again.checkpoint is not None
+    assert {node.pk for node in daemon._unfinished()} == {process.node.pk, again.pk}
+
+
 def _hold(path: Path, seconds: float, order: Any) -> None:
     with file_lock(path):
         order.append(time.monotonic())

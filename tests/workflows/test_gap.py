@@ -35,10 +35,13 @@ def pseudo(element: str, valence: float) -> Any:
 @pytest.fixture
 def runs(aiida_localhost: orm.Computer) -> Callable[..., orm.WorkChainNode]:
     """Makes finished PwBaseWorkChains: ``code`` 0 with bands, else a failed job with that exit code; ``said`` is what
-    pw.x has printed."""
+    pw.x has printed; ``lost`` is one whose job has lost its remote_folder."""
 
-    def make(code: int, moved: float = 0.0, gap: float = 4.5, said: str | None = None) -> orm.WorkChainNode:
-        base = nodes.workchain("quantumespresso.pw.base", exit_status=300 if code else 0, exit_message="unrecoverable")
+    def make(
+        code: int, moved: float = 0.0, gap: float = 4.5, said: str | None = None, lost: bool = False
+    ) -> orm.WorkChainNode:
+        status = 300 if code else 11 * lost
+        base = nodes.workchain("quantumespresso.pw.base", exit_status=status, exit_message="unrecoverable")
         outputs: dict[str, Any] = {"output_parameters": orm.Dict(OUTPUT)}
         if not code:
             bands = orm.BandsData()
@@ -50,7 +53,9 @@ def runs(aiida_localhost: orm.Computer) -> Callable[..., orm.WorkChainNode]:
             retrieved = orm.FolderData()
             retrieved.base.repository.put_object_from_bytes(xml(0.5).encode(), "data-file-schema.xml")
             remote = orm.RemoteData(remote_path="/nowhere", computer=aiida_localhost)
-            outputs.update(output_band=bands, retrieved=retrieved, remote_folder=remote)
+            outputs.update(output_band=bands, retrieved=retrieved)
+            if not lost:
+                outputs["remote_folder"] = remote
         elif said is not None:
             outputs["retrieved"] = orm.FolderData()
             outputs["retrieved"].base.repository.put_object_from_bytes(said.encode(), "aiida.out")
@@ -204,6 +209,14 @@ def test_run_that_was_cut_off_is_done_again_as_it_was(go: Go) -> None:
     assert degauss[1:] == [0.003] * 3 and parameters(driven, 1) == parameters(driven, 3)
     labels = [inputs["metadata"]["call_link_label"] for _, inputs in driven.submitted]
     assert len(set(labels)) == 4
+    result = driven.outputs["result"].get_dict()
+    assert (result["exit_code"], result["attempt"], result["degauss"]) == (0, 2, 0.003)
+
+
+def test_run_whose_work_folder_was_lost_is_done_again_as_it_was(go: Go) -> None:
+    """AiiDA loses it where the daemon's worker is killed at a certain moment; pw.x itself has ended well."""
+    driven = go({"moved": 0.5}, {"moved": 0.0, "lost": True}, {"moved": 0.0})
+    assert parameters(driven, 1) == parameters(driven, 2)
     result = driven.outputs["result"].get_dict()
     assert (result["exit_code"], result["attempt"], result["degauss"]) == (0, 2, 0.003)
 
