@@ -42,7 +42,7 @@ def batch_builder(pairs: Pairs, keys: list[str]) -> ProcessBuilder:
     """
     first = pairs[keys[0]]
     given = [first["structure"]] if "structure" in first else []
-    built = build_interface(first["recipe"], *given, metadata={"call_link_label": "build"})
+    built = build_interface(first["recipe"], *given, metadata={"call_link_label": f"build_{keys[0]}"})
     options = first["md_options"].get_dict()
     parameters = {**DRIVER, **{key: value for key, value in first["md"].get_dict().items() if key not in PLAN}}
     builder = MlipMdBatchCalculation.get_builder()
