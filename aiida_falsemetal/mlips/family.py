@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from ase import Atoms
     from ase.calculators.calculator import Calculator
 
-    from .families._lockstep import Lockstep
-
 Boundary = Literal["isolated", "tin-foil"]
 
 
@@ -109,8 +107,8 @@ class Family(ABC):
         :raises ModelError: as :meth:`inspect`.
         """
 
-    def batch(self, path: Path, kwargs: dict[str, Any], systems: Sequence[Atoms]) -> tuple[Lockstep, list[Calculator]]:
-        """Calculators of several systems that move side by side, and what serves them.
+    def batch(self, path: Path, kwargs: dict[str, Any], systems: Sequence[Atoms]) -> tuple[Any, list[Calculator]]:
+        """What serves several systems that move side by side (``families/_lockstep.py``), and their calculators.
 
         :raises ModelError: as :meth:`inspect`, or if this family computes one system at a time.
         """
