@@ -63,7 +63,7 @@ class MaceTrainCalculation(CalcJob):
         codeinfo = CodeInfo()
         codeinfo.code_uuid = self.inputs.code.uuid
         codeinfo.cmdline_params = [files.ARCHIVE, training.FLAG]
-        codeinfo.stdout_name = "driver.log"
+        codeinfo.stdout_name = files.LOG
         codeinfo.withmpi = False
         calcinfo = CalcInfo()
         calcinfo.codes_info = [codeinfo]
@@ -72,7 +72,7 @@ class MaceTrainCalculation(CalcJob):
         if "checkpoint" in self.inputs:
             node = self.inputs.checkpoint
             calcinfo.local_copy_list.append((node.uuid, node.filename, node.filename))
-        calcinfo.retrieve_list = ["driver.log", training.RESULT, training.LOG]
+        calcinfo.retrieve_list = [files.LOG, training.RESULT, training.LOG]
         calcinfo.retrieve_temporary_list = [
             training.MODEL,
             training.PREDICTIONS,

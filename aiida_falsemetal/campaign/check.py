@@ -118,26 +118,22 @@ class _Check:
         """A GPU is asked for where the family can use one. Whether there is one, the job will find."""
         asked = self.campaign.md_of(model.name).device
         if asked == "cuda" and not load_family(model.family).gpu:
-            own = "device" in self.campaign.mlips[model.name].md
-            where = ("mlips", model.name, "md", "device") if own else ("md", "device")
-            raise CampaignError(
-                self.file,
-                dotted(where),
-                f"the family `{model.family}` of `{model.name}` is not run on a GPU through torch",
-                "give auto, or give cuda at the MLIPs that can",
-            )
+            remedy = "give auto, or give cuda at the MLIPs that can"
+            raise self._cannot(model, "device", "is not run on a GPU through torch", remedy)
 
     def batch(self, model: Origin) -> None:
         """Seeds are run side by side where the family can."""
         if self.campaign.md_of(model.name).batch is not None and not load_family(model.family).batches:
-            own = "batch" in self.campaign.mlips[model.name].md
-            where = ("mlips", model.name, "md", "batch") if own else ("md", "batch")
-            raise CampaignError(
-                self.file,
-                dotted(where),
-                f"the family `{model.family}` of `{model.name}` computes one system at a time",
-                "remove it, or give it at the MLIPs of the families mace and mace_ewald",
-            )
+            remedy = "remove it, or give it at the MLIPs of the families mace and mace_ewald"
+            raise self._cannot(model, "batch", "computes one system at a time", remedy)
+
+    def _cannot(self, model: Origin, key: str, problem: str, remedy: str) -> CampaignError:
+        """What to say of a setting in ``md``, the model's own or that of all, which its family cannot do."""
+        own = key in self.campaign.mlips[model.name].md
+        where = ("mlips", model.name, "md", key) if own else ("md", key)
+        return CampaignError(
+            self.file, dotted(where), f"the family `{model.family}` of `{model.name}` {problem}", remedy
+        )
 
     def checksum(self, model: Origin) -> str:
         """SHA-256 of the model's file, compared with the pinned one."""

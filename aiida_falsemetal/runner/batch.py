@@ -9,7 +9,6 @@ on as if it had been alone.
 from __future__ import annotations
 
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,8 +20,7 @@ from ase import Atoms
 from ..mlips.registry import load_family
 from . import files
 from .driver import Settings, Trajectory
-from .progress import Progress
-from .result import Clock, write_result
+from .result import Clock, carry_out
 
 
 def run_batch(folder: Path, given: dict[str, Any], asked: Callable[[], bool], threads: int) -> None:
@@ -48,10 +46,12 @@ def run_batch(folder: Path, given: dict[str, Any], asked: Callable[[], bool], th
                     systems[place].calc = calculators[place]
                     mine = replace(settings, seed=seeds[place])
                     trajectory = Trajectory(systems[place], given["info"], mine, own, asked)
-                    output = Progress(own, settings.steps, 0, lambda line: print(line, file=log, flush=True))
-                    status, message = trajectory.run(output)
-                    output.close()
-                    write_result(own, clock, status, message, 0, trajectory.step)
+
+                    def say(line: str) -> None:
+                        print(line, file=log, flush=True)
+                        print(f"seed {mine.seed}: {line}", flush=True)
+
+                    carry_out(trajectory, clock, say)
                 except Exception:
                     traceback.print_exc(file=log)
         finally:
@@ -59,21 +59,9 @@ def run_batch(folder: Path, given: dict[str, Any], asked: Callable[[], bool], th
 
     clock.begin()
     members = [threading.Thread(target=run_one, args=(place,), daemon=True) for place in range(len(seeds))]
-    reporter = threading.Thread(target=_report, args=(folder, seeds), daemon=True)
-    for thread in (*members, reporter):
+    for thread in members:
         thread.start()
     # In this thread: torch's number of threads was set for it, and signals come to it.
     lockstep.serve()
     for thread in members:
         thread.join()
-
-
-def _report(folder: Path, seeds: list[int]) -> None:
-    """Say now and then how far the seeds are, for ``verdi calcjob outputcat``."""
-    while True:
-        time.sleep(5.0)
-        for seed in seeds:
-            log = folder / files.seed_folder(seed) / files.LOG
-            lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-            if lines:
-                print(f"seed {seed}: {lines[-1]}", flush=True)

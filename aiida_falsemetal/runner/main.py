@@ -23,8 +23,7 @@ from . import device, files, question, training
 from .allocation import keep_freed
 from .batch import run_batch
 from .driver import Settings, Trajectory
-from .progress import Progress
-from .result import Clock, write_result
+from .result import Clock, carry_out
 from .storage import Checkpoint
 
 
@@ -53,12 +52,8 @@ def main() -> None:
     restart = folder / files.RESTART
     if restart.exists():
         trajectory.resume(Checkpoint.load(restart))
-    first = trajectory.step
-    output = Progress(folder, settings.steps, first, partial(print, flush=True))
     clock.begin()
-    status, message = trajectory.run(output)
-    output.close()
-    write_result(folder, clock, status, message, first, trajectory.step)
+    carry_out(trajectory, clock, partial(print, flush=True))
 
 
 class _Signals:

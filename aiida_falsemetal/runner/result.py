@@ -1,4 +1,4 @@
-"""The driver's own account of a run, ``result.json``."""
+"""A run with the driver's own account of it, ``result.json``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from . import device, files
+from .driver import Trajectory
+from .progress import Progress
 
 PACKAGES = (
     *("ase", "numpy", "torch", "e3nn", "mace-torch", "graph-longrange", "torch-pme", "openmm", "sevenn", "chgnet"),
@@ -44,6 +47,19 @@ class Clock:
             "threads": self.threads,
             **({"batch": self.batch} if self.batch > 1 else {}),
         }
+
+
+def carry_out(trajectory: Trajectory, clock: Clock, say: Callable[[str], None]) -> None:
+    """Run a trajectory to its end, and leave its files and the account in its folder.
+
+    :param clock: has begun.
+    :param say: takes lines on how far it is.
+    """
+    first = trajectory.step
+    output = Progress(trajectory.folder, trajectory.settings.steps, first, say)
+    status, message = trajectory.run(output)
+    output.close()
+    write_result(trajectory.folder, clock, status, message, first, trajectory.step)
 
 
 def write_result(folder: Path, clock: Clock, status: str, message: str, first: int, last: int) -> None:

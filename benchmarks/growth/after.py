@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from aiida_falsemetal.names import ENDED
+
 from .place import RECORDED, Place
 from .standins import log_of
 
@@ -28,7 +30,6 @@ print(json.dumps([pairs, spans, nodes, repository.get_info(detailed=True)]))
 """
 FILM = re.compile(r"/film\d{6}/")
 """In the fingerprints of these pairs, not in those that :mod:`benchmarks.query.generate` has put beside them."""
-ENDED = ("finished", "excepted", "killed")
 
 
 def census(place: Place, name: str, pairs: int) -> dict[str, Any]:

@@ -18,12 +18,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aiida_falsemetal.names import ENDED
 from benchmarks.growth.place import Place
 from benchmarks.growth.run import follow
 from benchmarks.growth.standins import install
@@ -49,8 +49,7 @@ since = orm.QueryBuilder().append(orm.ProcessNode, filters={{'id': {{'>': {after
     project=['id', 'ctime', 'mtime', 'attributes.process_state', 'attributes.exit_status']).all()
 print(json.dumps([[pk, a.timestamp(), b.timestamp(), state, status] for pk, a, b, state, status in since]))
 """
-DAEMON = "from aiida.engine.daemon.client import get_daemon_client\nget_daemon_client()"
-ENDED = ("finished", "excepted", "killed")
+DAEMON = "from aiida_falsemetal.cli.daemon import {0}\n{0}()"
 
 
 @dataclass
@@ -111,9 +110,7 @@ def main() -> None:
     if (place.folder / "bin").exists():
         raise SystemExit(f"{given.folder} has been used; name another folder.")
     install(place, 0.0, 0.0)
-    # AiiDA looks for verdi in PATH to start its daemon.
-    place.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    place.python(f"{DAEMON}.start_daemon(1)")
+    place.python(DAEMON.format("ensure_daemon"))
 
     def submitted(count: int, chains: bool) -> None:
         place.python(SUBMIT.format(bash="/bin/bash", count=count, chains=chains))
@@ -133,7 +130,7 @@ def main() -> None:
             shares.append(measured(place, what, action))
             print(shares[-1], flush=True)
     finally:
-        place.python(f"{DAEMON}.stop_daemon(wait=True, timeout=60)")
+        place.python(DAEMON.format("stop_daemon"))
     ours = shares[2]
     for what in ("additions", "multiply and add"):
         theirs = [share for share in shares if share.what == what]

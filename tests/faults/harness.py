@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from aiida_falsemetal.names import ENDED
 from tests.screen.conftest import Workspace
 from tests.screen.test_campaign import assert_same
 
@@ -55,7 +56,6 @@ print(json.dumps(q.count()))
 """
 JOINING = ("join_trajectories", "join_series")
 """Calcfunctions that there are only where an MD was interrupted."""
-ENDED = ("finished", "excepted", "killed")
 MD, PW = "MlipMdCalculation", "PwCalculation"
 
 
