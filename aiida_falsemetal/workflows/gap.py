@@ -26,6 +26,7 @@ from .cleaning import DEFAULT, clean_jobs, is_gone
 from .endings import ended_itself, iterated
 from .ladder import Run, Rung, is_done, next_rung
 from .options import pw_options
+from .outputs import outputs_of
 from .properties import PropertyStages, check_properties, check_substrate
 from .pseudos import gap_settings, input_dft, pseudos_of
 
@@ -164,7 +165,8 @@ class GapWorkChain(PropertyStages):
         """Count the run, and keep what is known of a failure."""
         jobs = [job for job in self.ctx.pw.called if isinstance(job, orm.CalcJobNode)]
         for job in jobs:
-            parsed = job.outputs.output_parameters.get_dict() if "output_parameters" in job.outputs else {}
+            found = outputs_of(job).get("output_parameters")
+            parsed = {} if found is None else found.get_dict()
             # 0 where pw.x was killed before it could say.
             self.ctx.wall_seconds += float(parsed.get("wall_time_seconds") or 0.0)
             self.ctx.iterations += int(parsed.get("total_number_of_scf_iterations") or 0)
@@ -222,7 +224,7 @@ class GapWorkChain(PropertyStages):
 
     def evaluate(self) -> Any:
         """Result of a converged frame."""
-        outputs = self.ctx.pw.outputs
+        outputs = outputs_of(self.ctx.pw)
         parameters = {
             "metallic_gap": self.ctx.settings["metallic_gap_eV"],
             "metallic_witness": self.ctx.settings["metallic_witness"],
@@ -231,12 +233,12 @@ class GapWorkChain(PropertyStages):
             "gap_of": "solvent" if self._substrate() else "film",
             "property_message": "; ".join(self.ctx.property_messages),
         }
-        self.out("band", outputs.output_band)
-        self.out("pw_parameters", outputs.output_parameters)
+        self.out("band", outputs["output_band"])
+        self.out("pw_parameters", outputs["output_parameters"])
         result = frame_result(
-            outputs.output_band,
-            outputs.output_parameters,
-            outputs.retrieved,
+            outputs["output_band"],
+            outputs["output_parameters"],
+            outputs["retrieved"],
             self.ctx.film,
             self._record(),
             orm.Dict(parameters),
@@ -264,7 +266,8 @@ class GapWorkChain(PropertyStages):
 
     @staticmethod
     def _edges(pw: orm.WorkChainNode) -> BandEdges:
-        return film_edges(pw.outputs.output_band, round(pw.outputs.output_parameters["number_of_electrons"]))
+        outputs = outputs_of(pw)
+        return film_edges(outputs["output_band"], round(outputs["output_parameters"]["number_of_electrons"]))
 
     def _record(self) -> orm.Dict:
         return self.inputs.record if "record" in self.inputs else orm.Dict({})

@@ -14,6 +14,7 @@ from ..calculations.trajectory import joined
 from ..data.mlip import MlipData
 from .cleaning import DEFAULT, clean_jobs
 from .options import md_options
+from .outputs import outputs_of
 from .steady import SteadyWorkChain
 
 
@@ -94,7 +95,7 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
     def inspect_process(self) -> Any:
         """Keep what the run made before a handler decides how to go on."""
         node = self.ctx.children[self.ctx.iteration - 1]
-        if "series" in node.outputs:
+        if "series" in outputs_of(node):
             self.ctx.pieces.append(node.pk)
         return super().inspect_process()
 
@@ -107,20 +108,18 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
     )
     def go_on(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """Continue from the checkpoint."""
-        if "checkpoint" not in node.outputs:
+        outputs = outputs_of(node)
+        if "checkpoint" not in outputs:
             return ProcessHandlerReport(True)
-        if self._last_step(node) == self.ctx.get("last_step"):
+        last_step = int(outputs["series"].get_array("step")[-1])
+        if last_step == self.ctx.get("last_step"):
             self._attach()
             return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
-        self.ctx.last_step = self._last_step(node)
+        self.ctx.last_step = last_step
         self.ctx.inputs.pop("batch", None)
-        self.ctx.inputs.checkpoint = node.outputs.checkpoint
+        self.ctx.inputs.checkpoint = outputs["checkpoint"]
         self.report(f"{node.process_label}<{node.pk}>: {node.exit_message} Going on from its checkpoint.")
         return ProcessHandlerReport(True)
-
-    @staticmethod
-    def _last_step(node: orm.CalcJobNode) -> int:
-        return int(node.outputs.series.get_array("step")[-1])
 
     @process_handler(
         priority=490,
@@ -157,11 +156,10 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
 
     def _attach(self) -> None:
         """Outputs from what was computed, however the run ended."""
-        accounts = [node.outputs.results for node in self.ctx.children if "results" in node.outputs]
-        if accounts:
-            self.out("results", accounts[-1])
-        saved = [node.outputs.checkpoint for node in self.ctx.children if "checkpoint" in node.outputs]
-        if saved:
-            self.out("checkpoint", saved[-1])
-        for key, node in joined([orm.load_node(pk).outputs for pk in self.ctx.pieces]).items():
+        outputs = {child.pk: outputs_of(child) for child in self.ctx.children}
+        for name in ("results", "checkpoint"):
+            made = [found[name] for found in outputs.values() if name in found]
+            if made:
+                self.out(name, made[-1])
+        for key, node in joined([outputs[pk] for pk in self.ctx.pieces]).items():
             self.out(key, node)

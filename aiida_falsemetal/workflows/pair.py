@@ -28,6 +28,7 @@ from .ladder import check_ladder
 from .md import MlipMdWorkChain
 from .memory import refuse_memory
 from .options import PLAN
+from .outputs import outputs_of
 from .properties import CODE_NAMES, check_properties, property_inputs
 from .pseudos import gap_settings, pseudos_of
 from .steady import SteadyWorkChain
@@ -368,7 +369,7 @@ class PairWorkChain(SteadyWorkChain):
 
     def _md_pieces(self) -> list[Any]:
         """Outputs of the runs that got somewhere, in their order."""
-        outputs = [self.ctx[name].outputs for name in self.ctx.md_runs]
+        outputs = [outputs_of(self.ctx[name]) for name in self.ctx.md_runs]
         return [found for found in outputs if "series" in found]
 
     def take_md(self) -> None:
@@ -377,9 +378,9 @@ class PairWorkChain(SteadyWorkChain):
         self.ctx.trajectory, self.ctx.series = whole.get("trajectory"), whole.get("series")
         for key, node in whole.items():
             self.out(key, node)
-        last = self.ctx[self.ctx.md_runs[-1]]
-        if "results" in last.outputs:
-            self.out("md_results", last.outputs.results)
+        last = outputs_of(self.ctx[self.ctx.md_runs[-1]])
+        if "results" in last:
+            self.out("md_results", last["results"])
 
     def has_trajectory(self) -> bool:
         """Whether there are frames to choose from."""
@@ -462,8 +463,8 @@ class PairWorkChain(SteadyWorkChain):
 
     def _results(self) -> dict[str, Any]:
         """Results of the frames that have one."""
-        outputs = {key[4:]: self.ctx[key].outputs for key in self.ctx.get("gaps", [])}
-        return {f"result_{key}": found.result for key, found in outputs.items() if "result" in found}
+        outputs = {key[4:]: outputs_of(self.ctx[key]) for key in self.ctx.get("gaps", [])}
+        return {f"result_{key}": found["result"] for key, found in outputs.items() if "result" in found}
 
     def conclude(self) -> Any:
         """The verdict, from whatever there is."""

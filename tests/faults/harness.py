@@ -29,7 +29,11 @@ CENSUS = """
 from aiida.common.links import LinkType
 def of(node):
     state = node.process_state.value if node.process_state else None  # none yet where its maker was killed
-    found = [[node.process_label, state, node.exit_status]]
+    code = node.exit_status
+    if code == 0 and isinstance(node, orm.CalcJobNode) and 'remote_folder' not in node.base.links.get_outgoing(
+            link_type=LinkType.CREATE).all_link_labels():
+        code = 'no remote_folder'
+    found = [[node.process_label, state, code]]
     for child in node.called:
         found += of(child)
     return found
@@ -67,7 +71,8 @@ class Census:
     :param inside: processes under these pairs that have finished well, by type.
     :param under_way: processes of the campaign that have not ended.
     :param verdicts: calcfunctions that judge the campaign, by kind.
-    :param lost: processes that have ended otherwise, by type and exit status: what the disturbance has cost.
+    :param lost: processes that have ended otherwise, by type and exit status: what the disturbance has cost. A job
+        whose ``remote_folder`` AiiDA has lost is one of them, whatever it says: its workchain does not take its result.
     :param rows: one for each frame.
     """
 
