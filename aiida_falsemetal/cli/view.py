@@ -95,7 +95,8 @@ def pair_line(item: PairProgress) -> str:
 def changed(before: Sequence[PairProgress], now: Sequence[PairProgress]) -> str:
     """The pairs that have got further, as one bounded line."""
     known = {pair_line(item) for item in before}
-    lines = [line for line in map(pair_line, now) if line not in known and not line.endswith(": queued")]
+    new = [line for line in map(pair_line, now) if line not in known and not line.endswith(": queued")]
+    lines = list(dict.fromkeys(new))  # seeds of a batch have one line
     more = [f"{len(lines) - CHANGES} others"] if len(lines) > CHANGES else []
     return "; ".join([*lines[:CHANGES], *more])
 

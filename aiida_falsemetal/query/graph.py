@@ -16,6 +16,7 @@ from ..names import EXTRAS
 from .plans import among
 
 PAIR, GAP, SCREEN = (f"aiida.workflows:falsemetal.{name}" for name in ("pair", "gap", "screen"))
+MD_BATCH = "aiida.calculations:falsemetal.md_batch"
 BASE = "aiida.workflows:quantumespresso.pw.base"
 CONTENT: dict[str, Any] = {"attributes": {"cast": "t"}}
 """Projection of a Dict's content as text, for :func:`content`. QueryBuilder asks every value of a dictionary if it is a

@@ -10,7 +10,7 @@ from datetime import datetime
 from aiida import orm
 
 from ..names import ENDED
-from .graph import SCREEN, named
+from .graph import MD_BATCH, SCREEN, named
 from .logs import MD_LOG, remote_tail
 
 _LINE = re.compile(r"step (\d+) of (\d+), (\S+) s left")
@@ -151,6 +151,38 @@ def submissions(campaign: str) -> list[Submission]:
         for pk, begun, state, prints, slots in query.iterall()
     ]
     return sorted(found, key=lambda one: one.pk)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """MD of several pairs in one job, before they have a process of their own.
+
+    :param seeds: how many.
+    """
+
+    state: MdState
+    seeds: int
+
+
+def batches_under_way(screen_pks: list[int]) -> dict[str, Batch]:
+    """The newest batch that has not ended, by its label: interface and MLIP."""
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters={"id": {"in": [*screen_pks, 0]}}, tag="screen")
+    query.append(
+        orm.CalcJobNode,
+        with_incoming="screen",
+        filters={"process_type": MD_BATCH, "attributes.process_state": {"!in": list(ENDED)}},
+        project=["id", "label", "attributes.remote_workdir"],
+        tag="job",
+    )
+    query.append(orm.Computer, with_node="job", project=["transport_type"])
+    query.append(orm.List, with_outgoing="job", edge_filters=named("seeds"), project=["attributes.list"])
+    found = {}
+    for _, label, folder, transport, seeds in sorted(query.all(), key=lambda row: row[0]):
+        state = MdState()
+        _says(state, remote_tail(folder, transport, MD_LOG, LOG_BYTES))
+        found[str(label)] = Batch(state, len(seeds or ()))
+    return found
 
 
 LATENCIES = 100

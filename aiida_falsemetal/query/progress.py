@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,16 @@ from ..names import ENDED
 from .estimate import Speeds, TimeLeft, Work, gap_work, md_work, measure, time_left
 from .frame_query import find_frames
 from .graph import named
-from .jobs import MdState, Submission, UnderWay, gap_latency, gaps_under_way, md_states, submissions
+from .jobs import (
+    MdState,
+    Submission,
+    UnderWay,
+    batches_under_way,
+    gap_latency,
+    gaps_under_way,
+    md_states,
+    submissions,
+)
 from .rows import latest_pairs, pair_rows
 
 COUNTED = ("selected", "converged", "metallic", "failed", "min_gap")
@@ -118,7 +128,8 @@ def overview(campaign: str, now: float | None = None) -> Overview:
         frames.setdefault(row["pair_pk"], []).append(row)
     # Of one that is over nothing is estimated.
     state = _State(every if active else [], frames, now, max((one.slots for one in submitted), default=1))
-    progress = [state.progress(pair) for pair in pairs] + state.waiting(waiting)
+    progress = [state.progress(pair) for pair in pairs]
+    progress += state.waiting(waiting, [one.pk for one in submitted if one.active])
     elapsed = _elapsed(submitted, every, active, now)
     return Overview(
         campaign,
@@ -224,15 +235,16 @@ class _State:
         if job is None:
             return PairProgress(*names, "building", "building", self._md(pair, pair["md_steps"], None), pk)
         # A run that goes on beyond its first number of steps has another total.
-        total = max(pair["md_steps"], job.total or 0, job.done)
-        left = self._md(pair, total - job.done, job.left)
-        detail = f"MD {100 * job.done / total:.0f} %" if job.done else "MD 0 %" if job.running else "MD queued"
-        return PairProgress(*names, "MD", detail, left, pk)
+        job.total = max(pair["md_steps"], job.total or 0, job.done)
+        left = self._md(pair, job.total - job.done, job.left)
+        return PairProgress(*names, "MD", _md_detail(job), left, pk)
 
-    def waiting(self, fingerprints: list[str]) -> list[PairProgress]:
+    def waiting(self, fingerprints: list[str], screens: list[int]) -> list[PairProgress]:
         """Pairs that are not submitted yet, of which a fingerprint says interface and MLIP. Of what another pair of the
-        same MLIP takes, the rest is guessed."""
+        same MLIP takes, the rest is guessed. A batch is said of as many of them as it has seeds."""
         found = []
+        batches = batches_under_way(screens) if fingerprints else {}
+        said: Counter[str] = Counter()
         for name in fingerprints:
             _, interface, mlip = name.split("/", 2)
             alike = [pair for pair in self.pairs if pair["mlip"] == mlip]
@@ -242,7 +254,11 @@ class _State:
                 pair = {**alike[0], "interface": interface}
                 given = pair["imported_from"] is not None
                 work = self._gaps(pair, pair["frames_wanted"]) if given else self._md(pair, pair["md_steps"], None)
-            found.append(PairProgress(interface, mlip, None, "waiting", "queued", work))
+            batch, detail = batches.get(label := f"{interface} x {mlip}"), "queued"
+            if batch is not None and said[label] < batch.seeds:
+                said[label] += 1
+                detail = f"{_md_detail(batch.state)}, batch of {batch.seeds}"
+            found.append(PairProgress(interface, mlip, None, "waiting", detail, work))
         return found
 
     def _gaps(self, pair: dict[str, Any], count: int, chosen: int = 0) -> Work:
@@ -261,6 +277,12 @@ class _State:
         open_end = given.get("precision") is not None
         threads = int(given.get("threads") or 1)
         return md_work(steps, per_step or 0.0, left, threads, self.speeds.latency, after, open_end)
+
+
+def _md_detail(job: MdState) -> str:
+    if job.done and job.total:
+        return f"MD {100 * job.done / job.total:.0f} %"
+    return "MD 0 %" if job.running else "MD queued"
 
 
 def _ranks(options: dict[str, Any]) -> int:

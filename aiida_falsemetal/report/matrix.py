@@ -30,6 +30,8 @@ BETWEEN = 3
 SEEDS = 3
 """Seeds under way that a cell names."""
 RUNNING = "cyan"
+QUEUED = "queued"
+"""Detail of a pair of which nothing runs yet."""
 CAPTION = "Below a verdict: metallic / converged / selected frames."
 CAPTION_SHORT = "Numbers: metallic/converged/selected frames, smallest gap in eV."
 
@@ -86,7 +88,9 @@ class Square:
         """What its pairs do now: ``MD 43 %``, or ``1 of 3 seeds done``."""
         if len(self.stages) > 1:
             if all(stage.stage == "waiting" for stage in self.stages):
-                return f"queued, {len(self.stages)} seeds"
+                # Of seeds whose MD runs in one process, that is more than waiting.
+                busy = [stage.detail for stage in self.stages if stage.detail != QUEUED]
+                return busy[0] if busy else f"{QUEUED}, {len(self.stages)} seeds"
             return f"{len(self.stages) - len(self.running)} of {len(self.stages)} seeds done"
         return self.stages[0].detail if self.stages else "unfinished"
 

@@ -52,6 +52,8 @@ def batch_builder(pairs: Pairs, keys: list[str]) -> ProcessBuilder:
     builder.parameters = orm.Dict(parameters)
     builder.seeds = orm.List([seed_of(pairs[key]) for key in keys])
     builder.metadata.options = md_options(options, int(parameters["threads"]))
+    # By which it is known whose MD this is, while the pairs have no process yet.
+    builder.metadata.label = "{interface} x {mlip}".format(**first["labels"].get_dict())
     return builder
 
 

@@ -6,9 +6,10 @@ An archive of earlier labels that was imported counts like labels that were comp
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from aiida import orm
+
+from .outputs import outputs_of
 
 CHUNK = 500
 """Values in one condition of a query."""
@@ -55,19 +56,9 @@ def _finished(entry_point: str, extra: str, fingerprints: Iterable[str]) -> Iter
         yield from (tuple(row) for row in query.all())
 
 
-def outputs_of(pk: int) -> dict[str, Any]:
-    """Outputs of a workchain by their names; those of a namespace as ``namespace.name``."""
-    node = orm.load_node(pk)
-    return {link.link_label.replace("__", "."): link.node for link in node.base.links.get_outgoing().all() if _is(link)}
-
-
-def _is(link: Any) -> bool:
-    return str(getattr(link.link_type, "value", link.link_type)) == "return"
-
-
 def configurations_of(pk: int) -> list[tuple[int, int]]:
     """PKs of configuration and record of a sampling run, by rising step."""
-    outputs = outputs_of(pk)
+    outputs = outputs_of(orm.load_node(pk))
     steps = sorted(name.partition(".")[2] for name in outputs if name.startswith("frames."))
     return [(outputs[f"frames.{step}"].pk, outputs[f"records.{step}"].pk) for step in steps]
 

@@ -16,9 +16,10 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from ..calculations.label import label_fingerprint
 from ..calculations.twins import evaluate_twin, make_twin, training_set
 from ..data.mlip import MlipData
-from .known import configurations_of, known_checkpoint, known_labels, known_samples, known_training, outputs_of
+from .known import configurations_of, known_checkpoint, known_labels, known_samples, known_training
 from .label import GROUP_PREFIX, LabelWorkChain
 from .options import md_options
+from .outputs import outputs_of
 from .pseudos import pseudos_of
 from .sample import SampleWorkChain
 from .steady import SteadyWorkChain
@@ -223,7 +224,7 @@ class TwinWorkChain(SteadyWorkChain):
             if pk in used:  # the same configuration twice would be trained on and held out
                 continue
             used.add(pk)
-            outputs = outputs_of(pk)
+            outputs = outputs_of(orm.load_node(pk))
             nodes[f"structure_{key}"] = orm.load_node(self.ctx.configurations[key]["frame"])
             nodes[f"label_{key}"], nodes[f"forces_{key}"] = outputs["label"], outputs["forces"]
         settings = orm.Dict(self.inputs.twins.get_dict()["split"])
@@ -272,7 +273,7 @@ class TwinWorkChain(SteadyWorkChain):
                 if not node.is_finished_ok:
                     return self.exit_codes.ERROR_TRAINING.format(message=str(node.exit_message or node.process_state))
                 self.ctx.trained = {**self.ctx.trained, name: node.pk}
-            outputs = outputs_of(self.ctx.trained[name])
+            outputs = outputs_of(orm.load_node(self.ctx.trained[name]))
             found = evaluate_twin(
                 self.ctx.training_set, outputs["predictions"], metadata={"call_link_label": f"evaluate_{name}"}
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiida import orm
 
-from aiida_falsemetal.query.progress import campaign_progress
+from aiida_falsemetal.query.progress import campaign_progress, overview
 from tests.data import nodes
 
 from .test_rows import Graph, graph  # noqa: F401  (a fixture)
@@ -84,3 +84,26 @@ def test_frames_of_later_batches_count(graph: Graph) -> None:  # noqa: F811
     assert detail == "gaps 4/7"
     # Nine seconds each, as measured.
     assert seconds == pytest.approx(27.0)
+
+
+def test_batch_of_pairs_that_wait(graph: Graph, tmp_path: Path) -> None:  # noqa: F811
+    """Seeds whose MD runs in one process have no process of their own before it has ended."""
+    screen = nodes.workchain("falsemetal.screen", {"campaign": orm.Dict({"slots": 2})}, exit_status=None)
+    waiting = [f"f{seed}/film8/sr" for seed in range(3)]
+    screen.base.extras.set_many({"falsemetal_campaign": graph.campaign, "falsemetal_fingerprints": waiting})
+    assert [item.detail for item in overview(graph.campaign).progress] == 3 * ["queued"]
+    inputs = {"seeds": orm.List([1, 2])}
+    job = nodes.calculation("falsemetal.md_batch", graph.computer, inputs, {}, screen, exit_status=None)
+    job.label = "film8 x sr"
+    job.set_remote_workdir(str(tmp_path))
+    assert sorted(item.detail for item in overview(graph.campaign).progress) == [
+        "MD queued, batch of 2",
+        "MD queued, batch of 2",
+        "queued",
+    ]
+    (tmp_path / "driver.log").write_text("seed 1: step 900 of 4000, 31 s left, 331 K\nseed 2: step 1000 of 4000, 30 s")
+    found = overview(graph.campaign)
+    assert [item.detail for item in found.progress].count("MD 22 %, batch of 2") == 2 and found.done == 0
+    assert campaign_progress(graph.campaign) == []
+    nodes.finish(job)
+    assert [item.detail for item in overview(graph.campaign).progress] == 3 * ["queued"]

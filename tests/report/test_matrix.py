@@ -80,6 +80,15 @@ def test_what_each_cell_says() -> None:
     assert said["e"] == ["… queued"]
 
 
+def test_seeds_of_a_batch() -> None:
+    """They wait for their process, but not for their MD."""
+    details = ["queued", "MD 43 %, batch of 2", "MD 43 %, batch of 2"]
+    (square,) = squares([], [], [], [Item("film", "a", None, "waiting", detail) for detail in details])
+    assert square.lines()[0] == "… MD 43 %, batch of 2"
+    (square,) = squares([], [], [], [Item("film", "a", None, "waiting", "queued") for _ in range(3)])
+    assert square.lines() == ["… queued, 3 seeds"]
+
+
 def test_verdicts_of_all_seeds_together() -> None:
     cells = [{"interface": "film", "mlip": "a", "verdict": "safe", "seeds": 2, "selected": 6, "converged": 6}]
     cells[0].update(metallic=0, failed={}, min_gap=2.0, reason="")
