@@ -74,7 +74,6 @@ def ensure_daemon() -> bool:
     from aiida.common.exceptions import ConfigurationError
     from aiida.engine.daemon import client
     from aiida.engine.daemon.client import DaemonException, get_daemon_client
-    from aiida.engine.processes.control import revive_processes
 
     own_programs_first()
     client.VERDI_BIN = shutil.which("verdi")  # looked up when AiiDA was imported, maybe on another PATH
@@ -93,7 +92,7 @@ def ensure_daemon() -> bool:
     _await_broker()
     if lost:
         click.echo(f"going on with {len(lost)} processes that an earlier daemon left", err=True)
-        revive_processes(lost)
+        _go_on_with(lost)
     return True
 
 
@@ -134,7 +133,6 @@ def revive_created(campaign: str) -> None:
     """Tell the daemon of screens that were stored by commands which were killed before they could. To be called with
     the campaign's lock, so that nobody is about to: a daemon begins what it is told of at once."""
     from aiida import orm
-    from aiida.engine.processes.control import revive_processes
     from aiida.plugins import WorkflowFactory
 
     from ..workflows.steady import NEVER_BEGAN
@@ -152,8 +150,20 @@ def revive_created(campaign: str) -> None:
     for node in found:
         if node not in whole:
             _end_node(node, NEVER_BEGAN)
-    if whole:
-        revive_processes(whole)
+    _go_on_with(whole)
+
+
+def _go_on_with(nodes: list[Any]) -> None:
+    """Tell the daemon's worker to go on with processes, in the way in which AiiDA tells it of one that is submitted.
+
+    AiiDA's ``revive_processes`` has the worker take the task out of the queue as soon as it has begun, and not when the
+    process has ended: where that worker is killed later, nobody goes on with the process.
+    """
+    from aiida.manage import get_manager
+
+    controller = get_manager().get_process_controller()
+    for node in nodes:
+        controller.continue_process(node.pk, nowait=False, no_reply=True)
 
 
 def play_paused() -> int:

@@ -17,6 +17,9 @@ from .options import md_options
 from .outputs import outputs_of
 from .steady import SteadyWorkChain
 
+NOWHERE = 3
+"""Runs in a row that get no further, after which the MD is given up: as often as a gap's pw.x may be cut off."""
+
 
 class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
     """Restart :class:`MlipMdCalculation` from its checkpoint until the total number of steps is reached."""
@@ -42,7 +45,7 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
         spec.exit_code(
             310,
             "ERROR_NO_PROGRESS",
-            message="Two runs in a row got no further; raise the walltime, or look at the last job's stderr.",
+            message="The MD was run again and got no further; raise the walltime, or look at the last job's stderr.",
         )
         spec.exit_code(400, "ERROR_PHYSICS", message="{message}")
 
@@ -113,9 +116,12 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
             return ProcessHandlerReport(True)
         last_step = int(outputs["series"].get_array("step")[-1])
         if last_step == self.ctx.get("last_step"):
-            self._attach()
-            return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
-        self.ctx.last_step = last_step
+            # Its own wall time would end the next one there, too.
+            if self._gets_nowhere() or node.exit_status == MlipMdCalculation.exit_codes.ERROR_WALLTIME.status:
+                self._attach()
+                return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
+        else:
+            self.ctx.last_step, self.ctx.nowhere = last_step, 0
         self.ctx.inputs.pop("batch", None)
         self.ctx.inputs.checkpoint = outputs["checkpoint"]
         self.report(f"{node.process_label}<{node.pk}>: {node.exit_message} Going on from its checkpoint.")
@@ -126,14 +132,18 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
         exit_codes=[MlipMdCalculation.exit_codes.ERROR_NO_OUTPUT],
     )
     def try_again(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
-        """A run without a single frame is tried once more, without its batch if it had one, then given up."""
+        """A run without a single frame is tried again, without its batch if it had one, then given up."""
         if self.ctx.inputs.pop("batch", None) is not None:
             return ProcessHandlerReport(True)
-        previous = self.ctx.children[: self.ctx.iteration - 1]
-        if previous and previous[-1].exit_status == node.exit_status:
+        if self._gets_nowhere():
             self._attach()
             return ProcessHandlerReport(True, self.exit_codes.ERROR_NO_PROGRESS)
         return ProcessHandlerReport(True)
+
+    def _gets_nowhere(self) -> bool:
+        """Count a run that got no further; whether there were enough of them in a row."""
+        self.ctx.nowhere = self.ctx.get("nowhere", 0) + 1
+        return bool(self.ctx.nowhere >= NOWHERE)
 
     @process_handler(
         priority=480,

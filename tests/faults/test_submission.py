@@ -11,7 +11,7 @@ import pytest
 
 from tests.screen.conftest import Workspace
 
-from .harness import CHANGES, Census, assert_survived, census, wait_for
+from .harness import CHANGES, Census, assert_survived, census, kill, wait_for
 
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
@@ -58,6 +58,19 @@ def test_killed_while_it_submits(space: Workspace, reference: Census, where: str
         output, _ = command.communicate(timeout=600)
         if command.returncode == 0:
             break
+    assert command.returncode == 0, output
+    assert_survived(space, name, reference)
+
+
+def test_worker_is_killed_that_went_on_with_it(space: Workspace, reference: Census) -> None:
+    """What a killed command has stored is nobody's task; the worker that it is given to may be killed like any other."""
+    name = "killed-then-worker"
+    file = space.campaign(name, **CHANGES)
+    killed_at(space, BEFORE_MESSAGE, "screen", file.name, "--follow")
+    command = space.start("screen", file.name, "--follow")
+    space.wait_for_md(60)
+    kill(space.processes("daemon", "worker"))
+    output, _ = command.communicate(timeout=900)
     assert command.returncode == 0, output
     assert_survived(space, name, reference)
 

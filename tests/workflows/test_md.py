@@ -107,14 +107,20 @@ def test_no_progress_ends_the_run(go: Go) -> None:
     assert len(driven.submitted) == 2
 
 
-def test_job_without_a_frame_is_tried_once_more(go: Go) -> None:
-    driven = go((0, -1, "ERROR_NO_OUTPUT"), (0, 100))
+def test_kills_without_progress_are_counted_in_a_row(go: Go) -> None:
+    """A kill says nothing of the run: only the third in a row ends it, and what gets further begins the count anew."""
+    nothing, killed = (0, -1, "ERROR_NO_OUTPUT"), (40, 40, "ERROR_INTERRUPTED")
+    begun = (0, 40, "ERROR_INTERRUPTED")
+    driven = go(nothing, nothing, begun, killed, nothing, (50, 60, "ERROR_INTERRUPTED"), nothing, nothing, (70, 100))
     assert driven.node.is_finished_ok
     assert steps(driven)[-1] == 100
+    driven = go(begun, killed, nothing, killed)
+    assert driven.node.exit_status == 310
+    assert set(driven.outputs) == {"trajectory", "series", "results", "checkpoint"}
 
 
-def test_second_job_without_a_frame_ends_the_run(go: Go) -> None:
-    driven = go((0, -1, "ERROR_NO_OUTPUT"), (0, -1, "ERROR_NO_OUTPUT"))
+def test_third_job_without_a_frame_ends_the_run(go: Go) -> None:
+    driven = go(*3 * [(0, -1, "ERROR_NO_OUTPUT")])
     assert driven.node.exit_status == 310
     assert not driven.outputs
 
