@@ -63,7 +63,7 @@ def test_killed_while_it_submits(space: Workspace, reference: Census, where: str
 
 
 def test_worker_is_killed_that_went_on_with_it(space: Workspace, reference: Census) -> None:
-    """What a killed command has stored is nobody's task; the worker that it is given to may be killed like any other."""
+    """What a killed command has stored is nobody's task; the worker that gets it may be killed like any other."""
     name = "killed-then-worker"
     file = space.campaign(name, **CHANGES)
     killed_at(space, BEFORE_MESSAGE, "screen", file.name, "--follow")
