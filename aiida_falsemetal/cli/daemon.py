@@ -135,7 +135,7 @@ def revive_created(campaign: str) -> None:
     from aiida import orm
     from aiida.plugins import WorkflowFactory
 
-    from ..workflows.steady import NEVER_BEGAN
+    from ..workflows.steady import NEVER_BEGAN, end_process
 
     filters = {"extras.falsemetal_campaign": campaign, "attributes.process_state": "created"}
     deadline = time.monotonic() + BEGIN_SECONDS
@@ -149,7 +149,7 @@ def revive_created(campaign: str) -> None:
     whole = [node for node in found if node.checkpoint is not None]
     for node in found:
         if node not in whole:
-            _end_node(node, NEVER_BEGAN)
+            end_process(node, NEVER_BEGAN)
     _go_on_with(whole)
 
 
@@ -184,22 +184,17 @@ def end_cut_off() -> None:
     from aiida import orm
     from plumpy import ProcessState
 
-    from ..workflows.steady import NEVER_BEGAN
+    from ..workflows.steady import CUT_OFF, NEVER_BEGAN, cut_off, end_process
 
     for node in _active():
         if isinstance(node, orm.CalcFunctionNode):
-            _end_node(node, "the daemon was killed; its workchain calls it again")
+            end_process(node, CUT_OFF)
         elif node.checkpoint is None and node.process_state in (None, ProcessState.CREATED):
-            _end_node(node, NEVER_BEGAN)
-
-
-def _end_node(node: Any, status: str) -> None:
-    """Mark a process as killed."""
-    from plumpy import ProcessState
-
-    node.set_process_state(ProcessState.KILLED)
-    node.set_process_status(status)
-    node.seal()
+            end_process(node, NEVER_BEGAN)
+    # Of workchains that have ended, with a version that did not do it themselves.
+    over = {"process_type": {"like": "aiida.workflows:falsemetal.%"}, "attributes.process_state": {"in": list(ENDED)}}
+    for node in cut_off(over):
+        end_process(node, CUT_OFF)
 
 
 def _unfinished() -> list[Any]:

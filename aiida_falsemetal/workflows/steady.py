@@ -6,7 +6,8 @@ workchain: what it had submitted would be submitted a second time. So extras are
 transaction, and a child that is there already is taken.
 
 A process whose maker is killed while it makes it is stored and has no checkpoint: it never began and cannot. Its maker
-makes another, and whoever starts a daemon marks it as :data:`NEVER_BEGAN`.
+makes another, and whoever starts a daemon marks it as :data:`NEVER_BEGAN`. A calcfunction that was cut off with its
+workchain's worker is called again; the first is marked as :data:`CUT_OFF` when the workchain ends or a daemon starts.
 """
 
 from __future__ import annotations
@@ -17,10 +18,30 @@ from aiida import orm
 from aiida.common.links import LinkType
 from aiida.engine import ProcessState, WorkChain
 
+from ..names import ENDED
+
 ANY_LABEL = "CALL"
 """AiiDA's label of a call whose caller gives none: of such children nobody knows which is which."""
 NEVER_BEGAN = "its maker was killed while it made this; it makes another"
 """Status of such a process, which counts as killed."""
+CUT_OFF = "the daemon was killed; its workchain calls it again"
+"""The same of such a calcfunction."""
+
+
+def end_process(node: orm.ProcessNode, status: str) -> None:
+    """Mark a process that nobody will go on with as killed."""
+    node.set_process_state(ProcessState.KILLED)
+    node.set_process_status(status)
+    node.seal()
+
+
+def cut_off(callers: dict[str, Any]) -> list[orm.CalcFunctionNode]:
+    """Calcfunctions that have not ended, of callers that meet these conditions."""
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters=callers, tag="caller")
+    active = {"attributes.process_state": {"!in": list(ENDED)}}
+    query.append(orm.CalcFunctionNode, with_incoming="caller", filters=active, project=["*"])
+    return list(query.all(flat=True))
 
 
 class SteadyWorkChain(WorkChain):
@@ -34,6 +55,12 @@ class SteadyWorkChain(WorkChain):
         """Called by AiiDA just before the node is stored."""
         super()._setup_metadata(metadata)
         self.node.base.extras.set_many(self.found_by())
+
+    def on_terminated(self) -> None:
+        """What was cut off has been called again by now, or never will be."""
+        super().on_terminated()
+        for node in cut_off({"id": self.node.pk}):
+            end_process(node, CUT_OFF)
 
     def submit(self, process: Any, inputs: Any = None, **kwargs: Any) -> orm.ProcessNode:
         """Submit a child, or take the one of the same label that this very step has submitted before it was cut off."""
