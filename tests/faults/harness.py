@@ -27,15 +27,12 @@ CHANGES: dict[str, Any] = {
 """Of the tiny campaign: one control, two gaps of some seconds each. The gaps are real, if not converged."""
 CENSUS = """
 from aiida.common.links import LinkType
-def of(node):
+def of(node, taken=True):
     state = node.process_state.value if node.process_state else None  # none yet where its maker was killed
-    code = node.exit_status
-    if code == 0 and isinstance(node, orm.CalcJobNode) and 'remote_folder' not in node.base.links.get_outgoing(
-            link_type=LinkType.CREATE).all_link_labels():
-        code = 'no remote_folder'
+    code = node.exit_status if taken or node.exit_status != 0 else 'not taken'
     found = [[node.process_label, state, code]]
     for child in node.called:
-        found += of(child)
+        found += of(child, (node.process_label, node.exit_status) != ('PwBaseWorkChain', MISSING_OUTPUT))
     return found
 q = orm.QueryBuilder().append(orm.WorkChainNode, filters={'process_type': {'like': '%falsemetal.pair'},
     'extras.falsemetal_campaign': NAME}, project=['*', 'extras.falsemetal_fingerprint'])
@@ -61,6 +58,8 @@ print(json.dumps(q.count()))
 JOINING = ("join_trajectories", "join_series")
 """Calcfunctions that there are only where an MD was interrupted."""
 MD, PW = "MlipMdCalculation", "PwCalculation"
+MISSING_OUTPUT = 11
+"""AiiDA's exit status of a workchain that lacks an output, which a worker killed at certain moments brings about."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Census:
     :param under_way: processes of the campaign that have not ended.
     :param verdicts: calcfunctions that judge the campaign, by kind.
     :param lost: processes that have ended otherwise, by type and exit status: what the disturbance has cost. A job
-        whose ``remote_folder`` AiiDA has lost is one of them, whatever it says: its workchain does not take its result.
+        of which AiiDA has lost an output is one of them, whatever it says: its workchain does not take its result.
     :param rows: one for each frame.
     """
 
@@ -86,7 +85,7 @@ class Census:
 
 def census(space: Workspace, name: str) -> Census:
     """Count."""
-    pairs, screens, verdicts, rows = space.python(f"NAME = {name!r}\n{CENSUS}")
+    pairs, screens, verdicts, rows = space.python(f"NAME, MISSING_OUTPUT = {name!r}, {MISSING_OUTPUT}\n{CENSUS}")
     well: list[tuple[str, Any]] = [(mark, nodes) for mark, nodes in pairs if nodes[0][1:] == ["finished", 0]]
     every = [node for _, nodes in pairs for node in nodes] + [node for nodes in screens for node in nodes]
     return Census(
