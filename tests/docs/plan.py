@@ -45,6 +45,7 @@ NOT_RUN: dict[str, str] = {
     "python -m benchmarks.throughput.md --janus PATH/TO/janus": BENCHMARK,
     "python -m benchmarks.throughput.campaign quickstart": BENCHMARK,
     "python -m benchmarks.throughput.processes FOLDER --pairs 20": BENCHMARK,
+    "python -m benchmarks.throughput.samples --ps 100 --folder FOLDER": BENCHMARK,
     "python -m benchmarks.growth.run FOLDER --pairs 30": BENCHMARK,
     "python -m benchmarks.growth.fit FOLDER...": BENCHMARK,
     "python -m benchmarks.growth.workchain FOLDER 10 30 100 300 1000": BENCHMARK,
