@@ -32,7 +32,7 @@ FILM = re.compile(r"/film\d{6}/")
 """In the fingerprints of these pairs, not in those that :mod:`benchmarks.query.generate` has put beside them."""
 
 
-def census(place: Place, name: str, pairs: int) -> dict[str, Any]:
+def census(place: Place, name: str, pairs: int, gaps: int = 2) -> dict[str, Any]:
     """Counts, sizes, times."""
     found, spans, nodes, repository = json.loads(place.python(ASK.format(name=name)))
     well = [mark for mark, state, status in found if (state, status) == ("finished", 0) and FILM.search(mark)]
@@ -43,7 +43,7 @@ def census(place: Place, name: str, pairs: int) -> dict[str, Any]:
         "lost_pairs": pairs - len(set(well)),
         "unfinished_processes": sum(state not in ENDED for *_, state, _ in spans),
         "failed_processes": sum(state in ENDED and status != 0 for *_, state, status in spans),
-        "wrong_rows": wrong_rows(place, name, pairs),
+        "wrong_rows": wrong_rows(place, name, pairs, gaps),
         "processes": len(spans),
         "most_processes_at_once": most_at_once((begin, end) for begin, end, *_ in spans),
         "jobs": len(jobs),

@@ -53,17 +53,19 @@ def row_of(folder: Path) -> dict[str, Any]:
     """A campaign in one row; ``done`` are its pairs that have ended."""
     campaign = yaml.safe_load((folder / "growth.yaml").read_text())
     pairs = len(campaign["interfaces"]) * len(campaign["seeds"])
+    gaps = campaign["selection"]["stratified"] + campaign["selection"]["uniform"]
     found = samples(folder)
     last, summary = found[-1], {}
     if (folder / "summary.json").exists():
         summary = json.loads((folder / "summary.json").read_text())
-    done = summary.get("finished_pairs", int(min(last["md"], last["pw"] / 2)))
+    done = summary.get("finished_pairs", int(min(last["md"], last["pw"] / gaps)))
     cpu = {f"{name}_cpu_s": last[f"{name}_cpu_s"] for name in ("worker", "daemon", "broker", "command")}
     memory = {f"{name}_MB": max(row[f"{name}_MB"] for row in found) for name in ("worker", "broker", "command")}
     kept = ("most_processes_at_once", "most_jobs_at_once", "wrong_rows", "unfinished_processes", "nodes", "database_MB")
     return {
         "campaign": folder.name,
         "pairs": pairs,
+        "gaps": gaps,
         "done": done,
         "wall_s": last["seconds"],
         **cpu,

@@ -83,16 +83,19 @@ class Place:
             "config.store()"
         )
 
-    def campaign(self, name: str, pairs: int, **changes: Any) -> Path:
+    def campaign(self, name: str, pairs: int, gaps: int = 2, **changes: Any) -> Path:
         """Write the file of a campaign of so many pairs: interfaces that differ by their names, ``SEEDS`` of each.
 
+        :param gaps: of a pair, one or two.
         :raises ValueError: if there is no such campaign.
         """
         seeds = min(pairs, SEEDS)
         if pairs % seeds:
             raise ValueError(f"give a multiple of {SEEDS} pairs, not {pairs}.")
         interfaces = {f"film{number:06d}": FILM for number in range(pairs // seeds)}
-        content = {"name": name, **CAMPAIGN, "interfaces": interfaces, "seeds": list(range(1, seeds + 1)), **changes}
+        selection = {**CAMPAIGN["selection"], "uniform": gaps - 1}
+        content = {"name": name, **CAMPAIGN, "interfaces": interfaces, "seeds": list(range(1, seeds + 1))}
+        content = {**content, "selection": selection, **changes}
         path = self.folder / f"{name}.yaml"
         path.write_text(yaml.dump(content, Dumper=_Plain, sort_keys=False))
         return path

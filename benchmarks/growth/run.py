@@ -39,10 +39,11 @@ def main() -> None:
         install(place, options.md_seconds, options.pw_seconds)
         if options.room:
             place.room(options.room)
-    file = place.campaign(NAME, options.pairs, slots=options.slots)
+    file = place.campaign(NAME, options.pairs, options.gaps, slots=options.slots)
     code, wall = follow(place, file, options.every)
     summary: dict[str, Any] = {
         "pairs": options.pairs,
+        "gaps": options.gaps,
         "slots": options.slots,
         "md_seconds": options.md_seconds,
         "pw_seconds": options.pw_seconds,
@@ -50,7 +51,7 @@ def main() -> None:
         "wall_s": round(wall, 1),
         "load": os.getloadavg()[2],
         **{name: asked(place, *line) for name, line in QUESTIONS.items()},
-        **after.census(place, NAME, options.pairs),
+        **after.census(place, NAME, options.pairs, options.gaps),
     }
     (place.folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     print(json.dumps(summary, indent=1))
@@ -60,6 +61,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pairs", type=int, required=True)
+    parser.add_argument("--gaps", type=int, default=2, choices=(1, 2), help="of a pair")
     parser.add_argument("--slots", type=int, default=2, help="cores that the campaign may use at once")
     parser.add_argument("--md-seconds", type=float, default=0.05, help="for which the MD's stand-in sleeps")
     parser.add_argument("--pw-seconds", type=float, default=0.05, help="for which pw.x's stand-in sleeps")

@@ -29,7 +29,7 @@ from tests.faults.harness import census, kill
 from tests.screen.conftest import Workspace
 
 from . import after
-from .place import CAMPAIGN, Place
+from .place import Place
 from .standins import install, log_of
 from .watch import Watch, role
 
@@ -63,7 +63,7 @@ def main() -> None:
         return
     if not (place.folder / "bin" / "pw.x").exists():
         install(place, options.seconds, options.seconds)
-    file = place.campaign(NAME, options.pairs, selection={**CAMPAIGN["selection"], "uniform": options.gaps - 1})
+    file = place.campaign(NAME, options.pairs, options.gaps)
     chance = random.Random(f"{options.seed} {time.time() if (place.folder / 'faults.csv').exists() else ''}")
     begun = time.time()
     commands = soak(place, file, chance, options.every)
