@@ -28,8 +28,8 @@ def campaign(aiida_profile: Profile) -> Iterator[str]:
     before = orm.QueryBuilder().append(orm.Node, project="id").all(flat=True)
     generate("made", PAIRS * FRAMES, FRAMES)
     yield "made"
-    # The demo's campaign has the name that examples of other tests have.
-    _delete(orm.QueryBuilder().append(orm.Node, filters={"id": {"!in": before}}, project="id"))
+    # The demo's campaign has the name that examples of other tests have. A profile may have had no node (0 is none).
+    _delete(orm.QueryBuilder().append(orm.Node, filters={"id": {"!in": [*before, 0]}}, project="id"))
 
 
 def _delete(query: orm.QueryBuilder) -> None:
