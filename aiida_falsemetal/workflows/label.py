@@ -18,6 +18,7 @@ from aiida.plugins import DataFactory, WorkflowFactory
 from ..calculations.label import failed_label, is_bulk, label_fingerprint, label_result, prepare_configuration
 from .gap import pw_parameters
 from .options import pw_options
+from .outputs import outputs_of
 from .pseudos import gap_settings, input_dft, pseudos_of
 from .steady import SteadyWorkChain
 
@@ -165,7 +166,8 @@ class LabelWorkChain(SteadyWorkChain):
         """Count the run, and keep what is known of a failure."""
         jobs = [job for job in self.ctx.pw.called if isinstance(job, orm.CalcJobNode)]
         for job in jobs:
-            parsed = job.outputs.output_parameters.get_dict() if "output_parameters" in job.outputs else {}
+            found = outputs_of(job).get("output_parameters")
+            parsed = {} if found is None else found.get_dict()
             self.ctx.wall_seconds += float(parsed.get("wall_time_seconds") or 0.0)
             self.ctx.iterations += int(parsed.get("total_number_of_scf_iterations") or 0)
         self.ctx.done = self.ctx.pw.is_finished_ok
@@ -182,12 +184,12 @@ class LabelWorkChain(SteadyWorkChain):
 
     def evaluate(self) -> None:
         """The label."""
-        outputs = self.ctx.pw.outputs
+        outputs = outputs_of(self.ctx.pw)
         made = label_result(
-            outputs.output_band,
-            outputs.output_parameters,
-            outputs.output_trajectory,
-            outputs.retrieved,
+            outputs["output_band"],
+            outputs["output_parameters"],
+            outputs["output_trajectory"],
+            outputs["retrieved"],
             self.ctx.film,
             self._record(),
             orm.Dict(self._account()),
