@@ -18,6 +18,7 @@ from aiida_falsemetal.physics import missing_energy
 from aiida_falsemetal.physics.gaplaw import BREAKDOWN
 from aiida_falsemetal.report.data import plain
 from aiida_falsemetal.report.publication import MOST, Choice, Published, collect, gaps, publish
+from aiida_falsemetal.report.publication.collect import named
 from aiida_falsemetal.report.publication.numbers import LONGEST, Column, Numbers, Part, csv_text, json_text, stems
 from aiida_falsemetal.report.publication.style import COLOURS, MARKERS, WIDTH
 
@@ -27,6 +28,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 POINT = 1.0 / 72.0
 AXES = {
     "verdicts": (),
+    "widths": ("sd of Mz/(ε₀A) (V)", "observed / expected", "thickness (Å)"),
     "gaps": ("potential drop |Mz|/(ε₀A) (V)", "gap (eV)"),
     "dipoles": ("time (ps)", "Mz/A (10⁻³ e/Å)", "density (Å/e)"),
     "energies": ("ε∞Mz²/(2ε₀Ad) (eV)", "E(DFT) − E(MLIP) − const. (eV)"),
@@ -66,12 +68,14 @@ def published(given: Campaign, choice: Choice = "none") -> list[Published]:
 
 @cache
 def drawn() -> dict[str, Published]:
-    """The first figure of each kind, drawn; the campaign has one pair and one film, to save time."""
+    """The first figure of each kind, drawn. But for the widths of one pair and one film, to save time."""
     whole = whole_campaign()
     pair = whole.pairs[0]
     rows = [dict(row) for row in whole.rows if row["interface"] == pair["interface"]]
     one = Campaign(rows, [pair], whole.series, whole.settings, whole.cells, whole.laws[:1])
-    return {figure.numbers.kind: figure for figure in reversed(published(one, "all"))}
+    (widths,) = (plan for plan in collect.plans(document(whole), {}, {}, "auto") if "width" in str(plan.make))
+    found = {figure.numbers.kind: figure for figure in reversed(published(one, "all"))}
+    return {**found, "widths": named([widths.carried_out()])[0]}
 
 
 def rows_of(figure: Published, part: str) -> list[dict[str, str]]:
@@ -255,7 +259,7 @@ def test_auto_draws_figures_of_few_pairs_only(campaign: Campaign, monkeypatch: p
     last = campaign.pairs[-1]
     campaign.pairs += [{**last, "pair_pk": 90000 + index, "seed": 100 + index} for index in range(MOST)]
     kinds = {figure.numbers.kind for figure in published(campaign, "auto") if figure.svg is not None}
-    assert kinds == {"verdicts", "gaps", "layers"}
+    assert kinds == {"verdicts", "widths", "gaps", "layers"}
     assert all(figure.svg is not None for figure in published(campaign, "all"))
     # The numbers are there for all, whatever is drawn.
     assert len(published(campaign, "auto")) == len(published(campaign, "all"))

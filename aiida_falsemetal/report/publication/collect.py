@@ -21,6 +21,7 @@ from .layers import draw_layers, layer_numbers
 from .numbers import Numbers, stems, texts
 from .style import STYLE, Look, files, looks
 from .verdicts import draw_verdicts, verdict_numbers
+from .widths import draw_widths, width_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,8 +118,9 @@ def publish(
 ) -> list[Published]:
     """The figures of a campaign, in the order of the page.
 
-    ``choice`` says what is drawn: ``all``, ``none``, or with ``auto`` the verdicts, a figure an interface, and those of
-    each pair and frame if there are at most ``MOST``. Numbers are there for all that is drawn, here or by the page.
+    ``choice`` says what is drawn: ``all``, ``none``, or with ``auto`` the verdicts, the widths, a figure an interface,
+    and those of each pair and frame if there are at most ``MOST``. Numbers are there for all that is drawn, here or by
+    the page.
 
     :param plain_document: see :func:`..page.render_page`.
     :param series: see :func:`..build.build_report`.
@@ -149,6 +151,7 @@ def plans(
     plan = partial(Plan, look=looks(distinct(labels, "mlip")))
     whole = partial(plan, drawn=choice != "none", on_page=True)
     found = [whole(partial(verdict_numbers, cells))]
+    found.append(plan(partial(width_numbers, cells), drawn=choice != "none", on_page=False))
     found += [whole(make) for make in _interfaces(rows, plain_document["laws"])]
     drawn = {kind: choice == "all" or (choice == "auto" and small) for kind, small in few.items()}
     on_page = drawn_pairs(pairs)
@@ -191,6 +194,8 @@ def _draw(numbers: Numbers, look: dict[Any, Look]) -> tuple[bytes, bytes]:
 def _figure(numbers: Numbers, look: dict[Any, Look]) -> Figure:
     if numbers.kind == "verdicts":
         return draw_verdicts(numbers)
+    if numbers.kind == "widths":
+        return draw_widths(numbers, look)
     if numbers.kind == "gaps":
         return draw_gaps(numbers, look)
     if numbers.kind == "layers":

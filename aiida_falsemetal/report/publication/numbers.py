@@ -66,7 +66,7 @@ class Part:
 class Numbers:
     """All numbers of one figure.
 
-    :param kind: ``verdicts``, ``gaps``, ``dipoles``, ``energies`` or ``layers``.
+    :param kind: ``verdicts``, ``widths``, ``gaps``, ``dipoles``, ``energies`` or ``layers``.
     :param key: what it is of: nothing, an interface, the pk of a pair or of a GapWorkChain.
     :param labels: of what it is of, for the file's name.
     :param caption: what the figure shows, with the meaning of its marks.
