@@ -14,7 +14,10 @@ from .contents import ArchiveError, Contents, check_archive, check_tables, conte
 from .thin import leave_files_out
 from .write import as_any_file, quiet
 
-CHAINS = ("falsemetal.sample", "falsemetal.label")
+CHAINS = ("falsemetal.sample", "falsemetal.label", "falsemetal.train")
+"""Trainings are those that active rounds have made, and of the twins."""
+TRAININGS = ("falsemetal.train",)
+"""Whose checkpoints are left out: only trainings that have ended are written, and nobody goes on from these."""
 JOBS = ("quantumespresso.pw",)
 """Whose retrieved files are left out: what matters of them is in the labels, the bands and the parsed output."""
 
@@ -25,10 +28,10 @@ _FOREIGN = (
 
 
 def write_labels(group: str, path: Path) -> Contents:
-    """Write the finished sampling runs and labels of a group, and all that they were made from.
+    """Write the finished sampling runs, labels and trainings of a group, and all that they were made from.
 
-    Left out are the frames of trajectories and what was retrieved of pw.x. The file replaces its predecessor in one
-    step, when it is whole.
+    Left out are the frames of trajectories, what was retrieved of pw.x, and the trainings' checkpoints. The file
+    replaces its predecessor in one step, when it is whole.
 
     :raises ArchiveError: if there are none, or the archive cannot be made.
     """
@@ -46,7 +49,7 @@ def write_labels(group: str, path: Path) -> Contents:
             create_archive(found, whole, include_logs=False, call_work_backward=False)
         except ArchiveExportError as error:
             raise ArchiveError(f"{group} cannot be exported: {str(error).rstrip('.')}.") from error
-        leave_files_out(whole, thin, JOBS)
+        leave_files_out(whole, thin, JOBS, TRAININGS)
         as_any_file(thin)
         thin.replace(path)
     return contents(path)
@@ -121,6 +124,10 @@ def _entities(group: str) -> list[Any]:
         filters={
             "process_type": {"in": [f"aiida.workflows:{name}" for name in CHAINS]},
             "attributes.process_state": "finished",
+            "or": [
+                {"process_type": {"!in": [f"aiida.workflows:{name}" for name in TRAININGS]}},
+                {"attributes.exit_status": 0},
+            ],
         },
     )
     return [*query.all(flat=True)]

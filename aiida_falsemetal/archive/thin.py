@@ -24,6 +24,11 @@ _RETRIEVED = """node_type LIKE 'data.core.folder.FolderData%' AND id IN (
     WHERE l.type = 'create' AND n.process_type = ?)"""
 
 
+_CHECKPOINT = """node_type LIKE 'data.core.singlefile.%' AND id IN (
+    SELECT l.output_id FROM db_dblink l JOIN db_dbnode n ON n.id = l.input_id
+    WHERE l.type = 'create' AND l.label = 'checkpoint' AND n.process_type = ?)"""
+
+
 def leave_trajectories_out(path: Path, thinned: Path) -> None:
     """Write ``thinned``: the archive ``path`` without the files of trajectories of more than one frame.
 
@@ -33,16 +38,19 @@ def leave_trajectories_out(path: Path, thinned: Path) -> None:
     leave_files_out(path, thinned, ())
 
 
-def leave_files_out(path: Path, thinned: Path, jobs: Sequence[str]) -> None:
+def leave_files_out(path: Path, thinned: Path, jobs: Sequence[str], trainings: Sequence[str] = ()) -> None:
     """As :func:`leave_trajectories_out`, and without what was retrieved of some CalcJobs.
 
     :param jobs: their entry points in ``aiida.calculations``.
+    :param trainings: entry points of CalcJobs whose checkpoints are left out.
     """
     conditions = [(_WHERE, _TRAJECTORY), *((_RETRIEVED, f"aiida.calculations:{job}") for job in jobs)]
+    conditions += [(_CHECKPOINT, f"aiida.calculations:{job}") for job in trainings]
     with database_of(path) as database, zipfile.ZipFile(path) as source:
         kept = _edit(database, conditions)
         with zipfile.ZipFile(thinned, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
             left = ["trajectories", *(f"retrieved files of {job}" for job in jobs)]
+            left += [f"checkpoints of {job}" for job in trainings]
             metadata = {**json.loads(source.read(METADATA)), LEFT_OUT: left}
             # These two first: AiiDA looks for them among the first entries only.
             target.writestr(METADATA, json.dumps(metadata))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..interfaces.bulk import BulkParameters, build_bulk
 from ..interfaces.registry import build_recipe
-from ..physics.configurations import Choice, choose, closest_contact
+from ..physics.configurations import Choice, choose, choose_disputed, closest_contact
 from ..physics.constants import EPS0
 from ..physics.dipoles import dipole_z
 from ..physics.statistics import correlation_samples
@@ -39,7 +39,11 @@ def build_source(source: orm.Dict) -> dict[str, Any]:
 
 @calcfunction
 def select_configurations(
-    trajectory: orm.TrajectoryData, series: orm.ArrayData, info: orm.Dict, source: orm.Dict
+    trajectory: orm.TrajectoryData,
+    series: orm.ArrayData,
+    info: orm.Dict,
+    source: orm.Dict,
+    committee: orm.ArrayData | None = None,
 ) -> dict[str, Any]:
     """Choose configurations, see :mod:`aiida_falsemetal.physics.configurations`.
 
@@ -47,7 +51,10 @@ def select_configurations(
     :param series: ``step``, ``time_ps``, ``dipole_z``, ``potential_energy``.
     :param info: of the interface.
     :param source: ``source``, ``sampler``, ``md`` (with ``temperature``) and ``selection``: ``frames``, ``close``,
-        ``start`` (ps), ``max_drop`` (V), ``seed``.
+        ``start`` (ps), ``max_drop`` (V), ``seed``; of an active round ``round``, and of its ``selection`` ``frames``,
+        ``start``, ``max_drop``, ``apart`` (ps), ``least`` and ``most`` (eV/Å).
+    :param committee: of :class:`.committee.CommitteeCalculation` on the frames from ``start`` on; with it, the frames
+        are those on which it disagrees.
     :return: ``selection`` (Dict: counts, spacing, why there are fewer than asked for), and of each chosen frame
         ``frame_NNNNNNNN`` (StructureData) and ``record_NNNNNNNN`` (Dict), by its step.
     """
@@ -61,16 +68,11 @@ def select_configurations(
     moments = np.array([0.0 if bulk else dipole_z(positions[k], charges) for k in kept])
     contacts = np.array([closest_contact(positions[k], interface["molecules"], cell) for k in kept])
     drops = moments / (EPS0 * interface["area"])
-    spacing = _spacing(series, wanted["start"], "potential_energy" if bulk else "dipole_z", times[kept])
-    choice = choose(
-        drops,
-        contacts,
-        count=wanted["frames"],
-        close=wanted["close"],
-        spacing=spacing,
-        most_polar=wanted["max_drop"],
-        seed=wanted["seed"],
-    )
+    if committee is None:
+        spacing = _spacing(series, wanted["start"], "potential_energy" if bulk else "dipole_z", times[kept])
+    else:
+        spacing = _frames_in(wanted["apart"], times[kept])
+    choice = _choice(drops, contacts, wanted, spacing, committee)
     symbols = trajectory.symbols
     outputs: dict[str, Any] = {}
     for k in choice.frames:
@@ -88,14 +90,47 @@ def select_configurations(
                 "Mz": None if bulk else float(moments[k]),
                 "expected_drop": None if bulk else float(drops[k]),
                 "contact": float(contacts[k]),
-                "chosen_for": "contact" if k in choice.close else "spread",
+                "chosen_for": choice.reason(k),
+                **_disputed(given, committee, k),
                 "area": float(interface["area"]),
                 "thickness": float(interface["thickness"]),
                 "eps_inf": float(interface["eps_inf"]),
             }
         )
-    outputs["selection"] = orm.Dict(_account(choice, wanted["frames"], wanted["max_drop"]))
+    outputs["selection"] = orm.Dict(_account(choice, wanted))
     return outputs
+
+
+def _choice(
+    drops: Array, contacts: Array, wanted: dict[str, Any], spacing: int, committee: orm.ArrayData | None
+) -> Choice:
+    """By the committee where there is one, else by drop and contact."""
+    if committee is None:
+        return choose(
+            drops,
+            contacts,
+            count=wanted["frames"],
+            close=wanted["close"],
+            spacing=spacing,
+            most_polar=wanted["max_drop"],
+            seed=wanted["seed"],
+        )
+    return choose_disputed(
+        drops,
+        committee.get_array("disagreement"),
+        count=wanted["frames"],
+        spacing=spacing,
+        most_polar=wanted["max_drop"],
+        least=wanted["least"],
+        most=wanted["most"],
+    )
+
+
+def _disputed(given: dict[str, Any], committee: orm.ArrayData | None, frame: int) -> dict[str, Any]:
+    """What a record of an active round has besides."""
+    if committee is None:
+        return {}
+    return {"round": given["round"], "disagreement": float(committee.get_array("disagreement")[frame])}
 
 
 def _spacing(series: orm.ArrayData, start: float, key: str, frame_times: Array) -> int:
@@ -104,11 +139,18 @@ def _spacing(series: orm.ArrayData, start: float, key: str, frame_times: Array) 
     values = values[time >= start - 1e-9]
     if len(values) < 4 or len(frame_times) < 2 or np.ptp(values) == 0.0:
         return 1
-    picoseconds = correlation_samples(values) * float(time[1] - time[0])
+    return _frames_in(correlation_samples(values) * float(time[1] - time[0]), frame_times)
+
+
+def _frames_in(picoseconds: float, frame_times: Array) -> int:
+    """Stored frames in a time, rounded up; 1 at least."""
+    if len(frame_times) < 2:
+        return 1
     return max(1, int(np.ceil(picoseconds / float(frame_times[1] - frame_times[0]) - 1e-9)))
 
 
-def _account(choice: Choice, asked: int, max_drop: float) -> dict[str, Any]:
+def _account(choice: Choice, wanted: dict[str, Any]) -> dict[str, Any]:
+    asked = wanted["frames"]
     found = {
         "chosen": len(choice.frames),
         "asked": asked,
@@ -116,12 +158,18 @@ def _account(choice: Choice, asked: int, max_drop: float) -> dict[str, Any]:
         "spacing": choice.spacing,
         "candidates": choice.candidates,
         "too_polar": choice.too_polar,
+        "agreed": choice.agreed,
+        "wild": choice.wild,
     }
     if len(choice.frames) == asked:
         return {**found, "reason": ""}
-    polar = f", {choice.too_polar} of them beyond {max_drop:g} V" if choice.too_polar else ""
-    return {
-        **found,
-        "reason": f"{len(choice.frames)} of {asked}: {choice.candidates} frames are a correlation time apart{polar}; "
-        "give more steps.",
-    }
+    notes = [(choice.too_polar, f"beyond {wanted['max_drop']:g} V")]
+    if "least" in wanted:
+        notes.append((choice.agreed, f"on which the committee agrees within {wanted['least']:g} eV/Å"))
+        notes.append((choice.wild, f"on which it disagrees by more than {wanted['most']:g} eV/Å"))
+        left = f"of {choice.candidates} frames"
+    else:
+        left = f"{choice.candidates} frames are a correlation time apart"
+    said = "".join(f", {count} of them {words}" for count, words in notes if count)
+    more = "" if choice.agreed and not (choice.wild or choice.too_polar) else "; give more steps"
+    return {**found, "reason": f"{len(choice.frames)} of {asked}: {left}{said}{more}."}

@@ -14,16 +14,15 @@
     label: {ecutwfc: 60.0}
     split: {test: 0.1}
     training: {epochs: 40}
+    rounds: {number: 1, frames: 6}                            # active rounds
     slots: 2
 
-What needs the samplers' files is checked by :func:`check_samplers`; everything else here.
+What needs the samplers' files is checked by :func:`.twin_runs.check_samplers`; everything else here.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,18 +31,11 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from ..interfaces.bulk import BulkParameters
 from ..interfaces.film import FilmParameters
 from ..mlips.catalogue import presets
-from ..mlips.family import ModelError
 from ..physics.continuum import continuum_charges
 from ..physics.functionals import FUNCTIONALS, known_functional
-from .errors import CampaignError, Location, dotted, fault, shown, suggestion, translate
-from .expand import canonical
-from .origin import find_origin
+from .errors import Location, fault, shown, suggestion, translate
 from .schema import PICOSECOND, MlipSpec, Name, Section, Seed, Text, known_models
 from .source import check_plain, read_source
-
-FINGERPRINT_VERSION = 1
-"""Raised when the meaning of a run's settings changes."""
-RESOURCES = ("walltime", "threads")
 
 
 class Sampling(Section):
@@ -81,6 +73,15 @@ class Sampling(Section):
         return int((self.steps - self.equilibration * PICOSECOND / self.timestep) // self.frame_stride)
 
 
+def _check_temperatures(temperatures: list[float]) -> None:
+    """In range, and none of them twice."""
+    for index, kelvin in enumerate(temperatures):
+        if not 1.0 <= kelvin <= 2000.0:
+            raise fault(("temperatures", index), f"{kelvin:g} K is out of range", "give 1 to 2000 K")
+        if kelvin in temperatures[:index]:
+            raise fault(("temperatures", index), f"{kelvin:g} K is given twice", "give every temperature once")
+
+
 class Source(Section):
     """One kind of configurations: a film or a bulk liquid, the MLIP that moves it, and how many frames to take."""
 
@@ -99,11 +100,7 @@ class Source(Section):
     def _consistent(self) -> Source:
         if (self.film is None) == (self.bulk is None):
             raise fault(("film",), "film or bulk is wanted, and one only", "give `film: {...}` or `bulk: {...}`")
-        for index, kelvin in enumerate(self.temperatures):
-            if not 1.0 <= kelvin <= 2000.0:
-                raise fault(("temperatures", index), f"{kelvin:g} K is out of range", "give 1 to 2000 K")
-            if kelvin in self.temperatures[:index]:
-                raise fault(("temperatures", index), f"{kelvin:g} K is given twice", "give every temperature once")
+        _check_temperatures(self.temperatures)
         if self.close > self.frames:
             raise fault(("close",), f"{self.close} is more than {self.frames} frames", "give fewer, or more frames")
         return self
@@ -142,6 +139,9 @@ class LabelSettings(Section):
     ranks: int = Field(default=1, ge=1, le=4096, description="MPI ranks of one pw.x run")
     walltime: int = Field(default=7200, ge=60, le=10**7, description="seconds of one pw.x run")
     at_once: int = Field(default=16, ge=1, le=200, description="labels under way at once; slots bound the computing")
+    most: int | None = Field(
+        default=None, ge=1, description="labels of the sources, the first of every run before the second; null for all"
+    )
 
     @field_validator("functional")
     @classmethod
@@ -189,6 +189,36 @@ class Training(Section):
     code: Text | None = Field(default=None, description="label of the AiiDA code with mace-torch, null for ours")
 
 
+class Rounds(Section):
+    """Active rounds: a committee that is trained on the labels so far moves sources, and says what to label next."""
+
+    number: int = Field(default=0, ge=0, le=50, description="active rounds; 0 for none")
+    committee: int = Field(
+        default=2, ge=2, le=20, description="models of a round: short-ranged and long-ranged in turn, then other seeds"
+    )
+    sources: list[Name] | None = Field(default=None, description="names of the sources to move, null for all")
+    temperatures: list[float] | None = Field(default=None, description="in K, one run each; null for the sources' own")
+    frames: int = Field(default=6, ge=1, le=10000, description="configurations from each run, at most")
+    apart: float = Field(default=0.2, ge=0.0, le=1e6, description="time in ps between two of them, at least")
+    least: float = Field(default=0.05, ge=0.0, description="disagreement in eV/Å below which a frame teaches little")
+    most: float = Field(default=1.0, gt=0.0, description="disagreement in eV/Å above which a frame may be no physics")
+    epochs: int | None = Field(default=None, ge=1, le=100000, description="epochs of a committee, null for training's")
+    sampling: dict[str, Any] = Field(default_factory=dict, description="sampling settings that differ in the rounds")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Rounds:
+        _check_temperatures(self.temperatures or [])
+        if self.least >= self.most:
+            problem = f"{self.least:g} eV/Å is not less than most, {self.most:g}"
+            raise fault(("least",), problem, "give a smaller least, or a larger most")
+        for key, values in (("sources", self.sources), ("temperatures", self.temperatures)):
+            if values is not None and not values:
+                raise fault((key,), "an empty list moves nothing", "leave it out, or name some")
+        if len(set(self.sources or [])) < len(self.sources or []):
+            raise fault(("sources",), "a source is named twice", "name every source once")
+        return self
+
+
 class Ewald(Section):
     """The long-ranged twin's fixed charges: MACE learns what their Ewald sum leaves of the labels."""
 
@@ -213,6 +243,7 @@ class Twins(Section):
     split: Split = Field(default_factory=Split, description="training, validation and test")
     training: Training = Field(default_factory=Training, description="settings of the training")
     ewald: Ewald = Field(default_factory=Ewald, description="the long-ranged twin's charges")
+    rounds: Rounds = Field(default_factory=Rounds, description="active rounds before the training")
     licence: str = Field(default="", max_length=200, description="SPDX identifier of the twins' licence")
     slots: int = Field(default=2, ge=1, le=100000, description="cores in use at once: ranks times threads in flight")
 
@@ -227,10 +258,20 @@ class Twins(Section):
         """Sampling settings of a source."""
         return Sampling.model_validate({**self.sampling.model_dump(), **self.sources[source].sampling})
 
+    def round_sampling_of(self, source: str) -> Sampling:
+        """Sampling settings of a source in an active round."""
+        return Sampling.model_validate({**self.sampling_of(source).model_dump(), **self.rounds.sampling})
+
+    @property
+    def moved(self) -> list[str]:
+        """Names of the sources that an active round moves."""
+        return list(self.sources) if self.rounds.sources is None else self.rounds.sources
+
     @property
     def configurations(self) -> int:
-        """How many are asked for in all."""
-        return sum(source.frames * len(source.temperatures) for source in self.sources.values())
+        """How many are asked for in all, those of active rounds left aside."""
+        asked = sum(source.frames * len(source.temperatures) for source in self.sources.values())
+        return asked if self.label.most is None else min(asked, self.label.most)
 
     @model_validator(mode="after")
     def _consistent(self) -> Twins:
@@ -247,12 +288,27 @@ class Twins(Section):
             if needed > self.slots:
                 problem = f"{needed} cores are needed at once, and slots is {self.slots}"
                 raise fault(location, problem, f"give {needed} slots, or less here")
+        self._check_rounds()
         held = set[str]().union(*(source.elements() for source in self.sources.values()))
         missing = sorted(held - set(self.ewald.table()))
         if missing:
             problem = f"there is no charge for {', '.join(missing)}"
             raise fault(("ewald", "charges"), problem, "give a charge in e for every element")
         return self
+
+    def _check_rounds(self) -> None:
+        """Sources and sampling of the active rounds."""
+        for name in self.moved:
+            if name not in self.sources:
+                problem = f"there is no source {shown(name)}"
+                raise fault(("rounds", "sources"), problem, suggestion(name, self.sources))
+            try:
+                stored = self.round_sampling_of(name).stored
+            except ValidationError as error:
+                raise _moved(error, ("rounds", "sampling") if self.rounds.sampling else ("sampling",)) from error
+            if self.rounds.number and self.rounds.frames > stored:
+                problem = f"{self.rounds.frames} frames are asked for and a run of `{name}` stores {stored}"
+                raise fault(("rounds", "frames"), problem, "ask for fewer, or give more steps in rounds.sampling")
 
     def _check_source(self, name: str, source: Source) -> None:
         """Parameters, sampler, sampling and number of frames of one source."""
@@ -272,37 +328,6 @@ class Twins(Section):
             raise fault(("sources", name, "frames"), problem, "ask for fewer, or give more steps")
 
 
-@dataclass(frozen=True)
-class Run:
-    """One sampling run: a source at one temperature.
-
-    :param source: name in the file.
-    :param sampler: name in the file.
-    :param content: what :class:`..workflows.sample.SampleWorkChain` is given: ``source``, ``recipe``, ``parameters``,
-        ``md``, ``selection``.
-    :param fingerprint: SHA-256 of what determines the configurations; names and resources are left out.
-    """
-
-    source: str
-    sampler: str
-    content: dict[str, Any]
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """An MLIP of the file with everything looked up; fields as of :class:`.check.ResolvedModel`."""
-
-    name: str
-    family: str
-    path: Path
-    sha256: str
-    kwargs: dict[str, Any]
-    facts: dict[str, Any]
-    code: str | None
-    accepted: str | None
-
-
 def load_twins(path: Path) -> Twins:
     """Read and check a file; no model file is looked at.
 
@@ -318,74 +343,6 @@ def parse_twins(data: Any, file: str = "twins") -> Twins:
         return Twins.model_validate({} if data is None else data)
     except ValidationError as error:
         raise translate(error, file, _meaning) from error
-
-
-def check_samplers(twins: Twins, path: Path) -> dict[str, Sampler]:
-    """Find every sampler's file and see that it knows the elements of its sources.
-
-    :raises CampaignError: with the file, the field, the fault and the remedy.
-    """
-    found = {}
-    for name, spec in twins.samplers.items():
-        where = dotted(("samplers", name))
-        try:
-            origin = find_origin(name, spec, path.resolve().parent)
-            with open(origin.path, "rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            facts = origin.facts()
-        except (ModelError, OSError, ImportError) as error:
-            problem, _, remedy = str(error).rstrip(".").partition("; ")
-            raise CampaignError(str(path), where, problem, remedy or "use another model") from error
-        if spec.sha256 not in (None, digest):
-            raise CampaignError(str(path), where, f"the file has the checksum {digest}", "pin this one")
-        for source_name, source in twins.sources.items():
-            unknown = sorted(source.elements() - set(facts.elements))
-            if source.sampler == name and unknown:
-                problem = f"the model does not know {unknown[0]}, which the source `{source_name}` holds"
-                raise CampaignError(str(path), where, problem, "use another model")
-        found[name] = Sampler(
-            name, origin.family, origin.path, digest, origin.kwargs, facts.as_dict(), origin.code, origin.accepted
-        )
-    return found
-
-
-def expand_runs(twins: Twins, samplers: dict[str, Sampler]) -> list[Run]:
-    """All sampling runs, in the file's order."""
-    runs = []
-    for name, source in twins.sources.items():
-        sampling = twins.sampling_of(name).model_dump()
-        equilibration = sampling.pop("equilibration")
-        walltime = sampling.pop("walltime")
-        sampler = samplers[source.sampler]
-        for number, kelvin in enumerate(source.temperatures):
-            seed = source.seed + number
-            md = {**sampling, "temperature": kelvin, "seed": seed}
-            if source.recipe == "bulk":
-                md["max_evaporated"] = 1.0  # a liquid without a surface has nothing to leave
-            content = {
-                "recipe": source.recipe,
-                "parameters": source.parameters().model_dump(mode="json", exclude_none=True),
-                "md": md,
-                "selection": {
-                    "frames": source.frames,
-                    "close": source.close,
-                    "start": equilibration,
-                    "max_drop": twins.label.max_drop,
-                    "seed": seed,
-                },
-            }
-            identity = {
-                **content,
-                "md": {key: value for key, value in md.items() if key not in RESOURCES},
-                "version": FINGERPRINT_VERSION,
-                "family": sampler.family,
-                "model": sampler.sha256,
-                "kwargs": sampler.kwargs,
-            }
-            digest = hashlib.sha256(canonical(identity).encode("ascii")).hexdigest()
-            whole = {**content, "source": name, "sampler": source.sampler, "walltime": walltime}
-            runs.append(Run(name, source.sampler, whole, digest))
-    return runs
 
 
 def _with_preset(name: str, spec: Any) -> Any:
@@ -410,6 +367,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "split": Split,
     "training": Training,
     "ewald": Ewald,
+    "rounds": Rounds,
 }
 
 

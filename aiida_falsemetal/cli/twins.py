@@ -11,7 +11,7 @@ import click
 from ..campaign.errors import CampaignError
 from .common import load_profile
 
-STAGES = ("samples", "labels", "training")
+STAGES = ("samples", "labels", "rounds", "training")
 archive_option = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -54,7 +54,8 @@ def read_twins(file: Path) -> tuple[Any, dict[str, Any]]:
 
     :raises click.ClickException: with the sentence of :class:`CampaignError`.
     """
-    from ..campaign.twins import check_samplers, load_twins
+    from ..campaign.twin_runs import check_samplers
+    from ..campaign.twins import load_twins
 
     try:
         content = load_twins(file)

@@ -32,7 +32,7 @@ def run_twins(
     follow: bool,
 ) -> None:
     """Submit what is missing, follow, show. Exits with 1 where what was asked for did not happen."""
-    from ..campaign.twins import expand_runs
+    from ..campaign.twin_runs import expand_runs
     from ..query.twins import is_active
     from .daemon import require_daemon
     from .follow import with_daemon
@@ -72,19 +72,22 @@ def _is_complete(content: Any, runs: list[Any], stop_after: str, retry: bool) ->
     """Whether all that was asked for is there."""
     from ..query.twins import trained_twins
 
-    found = _progress(content, runs)
-    sampled = bool(found.runs == len(runs))
+    sources = _progress(content, runs).sources
+    sampled = bool(sources.runs == len(runs))
     if stop_after == "samples":
         return sampled
-    labelled = sampled and not found.missing and not (retry and found.failed)
-    if stop_after == "labels" or not labelled:
+    labelled = sampled and not sources.missing and not (retry and sources.failed)
+    rounds = bool(content.rounds.number)
+    if stop_after == "labels" or not labelled or (stop_after == "rounds" and not rounds):
         return labelled
     made = trained_twins(content.name)
-    if made is None or made.labels != found.labels:
+    if made is None or (not rounds and made.labels != min(sources.labels, sources.asked)):
         return False
     wanted = twins_content(content)
-    # Sources and settings of the sampling and of the labels are in the labels already.
-    return all(_same(made.content.get(key), wanted[key]) for key in ("split", "training", "baseline", "licence"))
+    keys = ["split", "training", "baseline", "licence"]
+    # Without active rounds, the sources and settings of the sampling and of the labels are in the labels already.
+    keys += ["rounds", "samplers", "sources", "sampling", "label"] if rounds else []
+    return all(_same(made.content.get(key), wanted[key]) for key in keys)
 
 
 def _same(stored: Any, wanted: Any) -> bool:
@@ -115,6 +118,7 @@ def twins_builder(
     from aiida import orm
     from aiida.plugins import WorkflowFactory
 
+    from ..campaign.twin_runs import expand_rounds
     from ..data.mlip import MlipData
     from .profile import MD_CODE, PW_CODE
 
@@ -133,6 +137,7 @@ def twins_builder(
         )
         for number, run in enumerate(runs)
     }
+    builder.active_runs = orm.List(expand_rounds(content))
     builder.samplers = {
         numbers[name]: MlipData.find_or_make(s.path, s.family, s.kwargs, s.facts, name, accepted=s.accepted)
         for name, s in samplers.items()
@@ -212,11 +217,9 @@ def _state(content: Any, runs: list[Any]) -> str:
     from ..query.twins import running_training
 
     found = _progress(content, runs)
-    failed = f" ({found.runs_failed} failed)" if found.runs_failed else ""
-    text = f"twins {content.name}: {found.runs} of {len(runs)} sampling runs{failed}, "
-    text += f"{found.labels} of {found.asked} labels"
-    notes = [f"{count} {word}" for count, word in ((found.metallic, "metallic"), (found.failed, "failed")) if count]
-    text += f" ({', '.join(notes)})" if notes else ""
+    text = f"twins {content.name}: {_counts(found.sources, len(runs))}"
+    if content.rounds.number:
+        text += f"; active rounds: {_counts(found.active, len(_active(content)))}"
     if found.missing:
         text += f", about {_duration(found.seconds / content.slots)} of labels left"
         text += f" ({found.seconds / 3600:.1f} core-hours)"
@@ -225,11 +228,26 @@ def _state(content: Any, runs: list[Any]) -> str:
     return text
 
 
+def _counts(part: Any, runs: int) -> str:
+    failed = f" ({part.runs_failed} failed)" if part.runs_failed else ""
+    text = f"{part.runs} of {runs} sampling runs{failed}, {part.labels} of {part.asked} labels"
+    notes = [f"{count} {word}" for count, word in ((part.metallic, "metallic"), (part.failed, "failed")) if count]
+    return text + (f" ({', '.join(notes)})" if notes else "")
+
+
 def _progress(content: Any, runs: list[Any]) -> Any:
     from ..query.twins import twins_progress
 
     counts = {run.fingerprint: run.content["selection"]["frames"] for run in runs}
-    return twins_progress(content.name, counts, _atoms(runs))
+    return twins_progress(content.name, counts, _atoms(runs), content.label.most, _active(content))
+
+
+def _active(content: Any) -> list[int]:
+    """Configurations that each run of the active rounds is asked for."""
+    from ..campaign.twin_runs import expand_rounds
+    from ..workflows.rounds import MOVERS
+
+    return [run["selection"]["frames"] for run in expand_rounds(content)] * MOVERS
 
 
 def _atoms(runs: list[Any]) -> int:
@@ -254,13 +272,14 @@ def show(content: Any) -> None:
             click.echo(f"SampleWorkChain<{row['pk']}>: {row['reason']}", err=True)
     rows = label_rows(content.name)
     table = []
-    for source in dict.fromkeys(row["source"] for row in rows):
-        own = [row for row in rows if row["source"] == source]
+    for source, number in dict.fromkeys((row["source"], row["round"] or 0) for row in rows):
+        own = [row for row in rows if row["source"] == source and (row["round"] or 0) == number]
         drops = [abs(row["drop"]) for row in own if row["drop"] is not None]
         gaps = [row["gap"] for row in own if row["gap"] is not None]
         table.append(
             {
                 "source": source,
+                **({"round": number} if content.rounds.number else {}),
                 "labels": sum(row["exit_code"] == 0 for row in own),
                 "metallic": sum(bool(row["metallic"]) for row in own),
                 "failed": sum(row["exit_code"] != 0 for row in own),

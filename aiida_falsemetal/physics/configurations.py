@@ -4,6 +4,8 @@ One correlation time apart at least, so that no two tell the same. A few with th
 potential that has not seen them may fall into a hole there. The others evenly over |drop|, for polar frames are rare
 and are what a long-ranged term is learnt from. None whose drop would close the gap: DFT makes a metal of it, moves
 electrons across the film, and the label would teach the artefact that this package looks for.
+
+In an active round the frames are those on which a committee of potentials disagrees (:func:`choose_disputed`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ class Choice:
     :param spacing: smallest distance of two candidates in frames.
     :param candidates: how many frames could be chosen.
     :param too_polar: candidates left out because their drop was too large.
+    :param disputed: indices of those that a committee disagrees on, rising.
+    :param agreed: candidates left out because the committee agrees on them.
+    :param wild: candidates left out because it disagrees too much: no model knows these, and they may be no physics.
     """
 
     close: tuple[int, ...]
@@ -36,11 +41,20 @@ class Choice:
     spacing: int
     candidates: int
     too_polar: int
+    disputed: tuple[int, ...] = ()
+    agreed: int = 0
+    wild: int = 0
 
     @property
     def frames(self) -> list[int]:
         """All chosen indices, rising."""
-        return sorted((*self.close, *self.spread))
+        return sorted((*self.close, *self.spread, *self.disputed))
+
+    def reason(self, frame: int) -> str:
+        """What a chosen frame was chosen for: ``contact``, ``spread`` or ``disagreement``."""
+        if frame in self.disputed:
+            return "disagreement"
+        return "contact" if frame in self.close else "spread"
 
 
 def choose(
@@ -77,6 +91,45 @@ def choose(
         start += size
     return Choice(
         tuple(int(k) for k in nearest), tuple(sorted(drawn)), spacing, len(grid), int(np.count_nonzero(polar))
+    )
+
+
+def choose_disputed(
+    drop: Array, disagreement: Array, *, count: int, spacing: int, most_polar: float, least: float, most: float
+) -> Choice:
+    """Choose the ``count`` frames on which a committee disagrees most; fewer where there are not as many.
+
+    The most disputed first, then the next one that lies ``spacing`` frames or more from all that are chosen.
+
+    :param drop: shape (n,), V, as of :func:`choose`.
+    :param disagreement: shape (n,), eV/Å, see :func:`.committee.disagreement`; infinity is allowed.
+    :param least: eV/Å; frames with less are left out: there is little to learn.
+    :param most: eV/Å; frames with more are left out, for they may be no physics.
+    :raises ValueError: if the arrays do not pair up or a number is out of range.
+    """
+    drop, disagreement = np.asarray(drop, dtype=float), np.asarray(disagreement, dtype=float)
+    if drop.ndim != 1 or drop.shape != disagreement.shape:
+        raise ValueError(f"Drops and disagreements must be one number a frame: {drop.shape}, {disagreement.shape}.")
+    if spacing < 1 or count < 0 or not 0.0 <= least < most:
+        raise ValueError(f"A spacing of {spacing}, {count} frames and {least} to {most} eV/Å cannot be had.")
+    polar = np.abs(drop) > most_polar
+    agreed, wild = disagreement < least, disagreement > most
+    left = np.flatnonzero(~(polar | agreed | wild))
+    chosen: list[int] = []
+    for k in left[np.argsort(-disagreement[left], kind="stable")]:
+        if len(chosen) == count:
+            break
+        if all(abs(int(k) - other) >= spacing for other in chosen):
+            chosen.append(int(k))
+    return Choice(
+        close=(),
+        spread=(),
+        spacing=spacing,
+        candidates=len(drop),
+        too_polar=int(np.count_nonzero(polar)),
+        disputed=tuple(sorted(chosen)),
+        agreed=int(np.count_nonzero(agreed & ~polar)),
+        wild=int(np.count_nonzero(wild & ~polar)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ LABEL_ATOMS = 72
 LABEL_KEYS = (
     *("source", "sampler", "temperature", "step", "atoms", "bulk", "chosen_for", "contact", "Mz", "expected_drop"),
     *("energy", "dipole", "drop", "gap", "metallic", "usable", "largest_force", "functional", "ecutwfc"),
-    *("scf_iterations", "wall_seconds", "attempt", "exit_code", "exit_message", "fingerprint"),
+    *("scf_iterations", "wall_seconds", "attempt", "exit_code", "exit_message", "fingerprint", "round", "disagreement"),
 )
 """Keys of a label that its row has."""
 
@@ -51,11 +52,11 @@ def label_rows(name: str) -> list[dict[str, Any]]:
 
 
 def sample_rows(name: str) -> list[dict[str, Any]]:
-    """One row for each sampling run: ``fingerprint``, ``state``, ``exit_status``, and of its selection ``chosen``,
-    ``asked``, ``too_polar`` and ``reason``; the newest of each fingerprint."""
-    query = _chains(
-        name, "sample", ["id", "extras.falsemetal_fingerprint", "attributes.process_state", "attributes.exit_status"]
-    )
+    """One row for each sampling run: ``fingerprint``, ``round`` (None of the file's sources), ``state``,
+    ``exit_status``, and of its selection ``chosen``, ``asked``, ``too_polar`` and ``reason``; the newest of each
+    fingerprint."""
+    own = [f"extras.falsemetal_{key}" for key in ("fingerprint", "round")]
+    query = _chains(name, "sample", ["id", *own, "attributes.process_state", "attributes.exit_status"])
     query.append(
         orm.Dict,
         with_incoming="chain",
@@ -65,21 +66,21 @@ def sample_rows(name: str) -> list[dict[str, Any]]:
     )
     query.order_by({"chain": {"id": "asc"}})
     found: dict[str, dict[str, Any]] = {}
-    for pk, fingerprint, state, status, selection in query.iterall():
+    for pk, fingerprint, number, state, status, selection in query.iterall():
         kept = {key: (selection or {}).get(key) for key in ("chosen", "asked", "too_polar", "reason")}
-        found[fingerprint] = {"pk": pk, "fingerprint": fingerprint, "state": state, "exit_status": status, **kept}
+        said = {"round": number, "state": state, "exit_status": status}
+        found[fingerprint] = {"pk": pk, "fingerprint": fingerprint, **said, **kept}
     return list(found.values())
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a pair of twins is.
+class Part:
+    """How far the sources of a pair of twins are, or its active rounds.
 
     :param runs: sampling runs that have ended well; ``runs_failed`` those that have not.
-    :param asked: configurations that the file asks for, less what ended runs could not give.
+    :param asked: configurations that are asked for, less what ended runs could not give.
     :param labels: labels that are there, the unusable among them: ``metallic``.
     :param failed: labels without energy.
-    :param seconds: core-seconds that the missing labels take at the speed of those that are there.
     """
 
     runs: int
@@ -88,7 +89,6 @@ class Progress:
     labels: int
     metallic: int
     failed: int
-    seconds: float
 
     @property
     def missing(self) -> int:
@@ -96,34 +96,61 @@ class Progress:
         return max(0, self.asked - self.labels - self.failed)
 
 
-def twins_progress(name: str, fingerprints: dict[str, int], atoms: int) -> Progress:
+@dataclass(frozen=True)
+class Progress:
+    """How far a pair of twins is.
+
+    :param sources: the file's sources.
+    :param active: its active rounds; of rounds with other settings too, if there were such.
+    :param seconds: core-seconds that the missing labels take at the speed of those that are there.
+    """
+
+    sources: Part
+    active: Part
+    seconds: float
+
+    @property
+    def missing(self) -> int:
+        """Labels that are still to come."""
+        return self.sources.missing + self.active.missing
+
+
+def twins_progress(
+    name: str, fingerprints: dict[str, int], atoms: int, most: int | None = None, active: Sequence[int] = ()
+) -> Progress:
     """How far the twins ``name`` are.
 
     :param fingerprints: of the file's sampling runs, and how many configurations each is asked for.
     :param atoms: of a typical configuration, for a guess of a label's time.
+    :param most: labels of the sources at most.
+    :param active: how many configurations each run of the active rounds is asked for.
     """
-    samples = {row["fingerprint"]: row for row in sample_rows(name) if row["fingerprint"] in fingerprints}
-    ended = {key: row for key, row in samples.items() if row["state"] in ENDED}
-    well = {key: row for key, row in ended.items() if row["exit_status"] == 0}
-    asked = sum(
-        (well[key]["chosen"] or 0) if key in well else 0 if key in ended else count
-        for key, count in fingerprints.items()
-    )
-    rows = label_rows(name)
-    done = [row for row in rows if row["exit_code"] == 0]
-    walls = [row["wall_seconds"] for row in done if row["wall_seconds"]]
+    samples, rows = sample_rows(name), label_rows(name)
+    first = [row for row in samples if row["fingerprint"] in fingerprints]
+    ended = {row["fingerprint"] for row in first if row["state"] in ENDED}
+    later = [count for digest, count in fingerprints.items() if digest not in ended]
+    sources = _part(first, later, [row for row in rows if row["round"] is None], most)
+    rounds = [row for row in samples if row["round"] is not None]
+    done = sum(row["state"] in ENDED for row in rounds)
+    moved = _part(rounds, active[done:], [row for row in rows if row["round"] is not None], None)
+    walls = [row["wall_seconds"] for row in rows if row["exit_code"] == 0 and row["wall_seconds"]]
     each = sum(walls) / len(walls) if walls else LABEL_SECONDS * (atoms / LABEL_ATOMS) ** 2
-    failed = len(rows) - len(done)
-    missing = max(0, asked - len(rows))
-    return Progress(
-        len(well),
-        len(ended) - len(well),
-        asked,
-        len(done),
-        sum(not row["usable"] for row in done),
-        failed,
-        missing * each,
-    )
+    return Progress(sources, moved, (sources.missing + moved.missing) * each)
+
+
+def _part(samples: list[dict[str, Any]], later: Sequence[int], labels: list[dict[str, Any]], most: int | None) -> Part:
+    """Counts of rows.
+
+    :param later: configurations that each run is asked for which has not ended.
+    """
+    ended = [row for row in samples if row["state"] in ENDED]
+    well = [row for row in ended if row["exit_status"] == 0]
+    asked = sum(row["chosen"] or 0 for row in well) + sum(later)
+    done = [row for row in labels if row["exit_code"] == 0]
+    failed = len(labels) - len(done)
+    asked = asked if most is None else min(asked, most)
+    metallic = sum(not row["usable"] for row in done)
+    return Part(len(well), len(ended) - len(well), asked, len(done), metallic, failed)
 
 
 def is_active(name: str) -> bool:

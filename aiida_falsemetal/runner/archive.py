@@ -11,6 +11,7 @@ PARTS = (
     "__init__.py",
     "runner",
     "physics/__init__.py",
+    "physics/committee.py",
     "physics/constants.py",
     "physics/dipoles.py",
     "physics/molecules.py",

@@ -1,7 +1,7 @@
 """Entry point of the zipapp: reads ``input.json`` in the working directory, runs, writes ``result.json``.
 
 With ``--ask`` it answers what a model is instead, see :mod:`.question`; with ``--train`` it trains one, see
-:mod:`.training`.
+:mod:`.training`; with ``--committee`` it says how far several disagree, see :mod:`.committee`.
 
 Prints one line of progress a few seconds apart, for ``tail -f`` and ``verdi calcjob outputcat``.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from ase import Atoms
 
 from ..mlips.registry import load_family
-from . import device, files, question, training
+from . import committee, device, files, question, training
 from .allocation import keep_freed
 from .batch import run_batch
 from .driver import Settings, Trajectory
@@ -35,6 +35,9 @@ def main() -> None:
     keep_freed()
     if sys.argv[1:2] == [training.FLAG]:
         training.train()
+        return
+    if sys.argv[1:2] == [committee.FLAG]:
+        committee.ask()
         return
     folder = Path.cwd()
     given = json.loads((folder / files.INPUT).read_text())

@@ -1,4 +1,7 @@
-"""One sampling run: a film or a bulk liquid, moved by an MLIP, from whose trajectory configurations are chosen."""
+"""One sampling run: a film or a bulk liquid, moved by an MLIP, from whose trajectory configurations are chosen.
+
+With a committee they are those on which its members disagree.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,13 @@ from aiida import orm
 from aiida.engine import ToContext, if_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
+from ..calculations.committee import CommitteeCalculation
 from ..calculations.configurations import build_source, select_configurations
 from ..data.mlip import MlipData
 from .label import GROUP_PREFIX
 from .md import MlipMdWorkChain
+from .options import md_options
+from .outputs import outputs_of
 from .steady import SteadyWorkChain
 
 
@@ -28,18 +34,30 @@ class SampleWorkChain(SteadyWorkChain):
         spec.input("options", valid_type=orm.Dict, help="resources, max_wallclock_seconds, slots.")
         spec.input("fingerprint", valid_type=orm.Str, help="Of what determines the configurations.")
         spec.input("twins", valid_type=orm.Str, help="Name of the twins; becomes extra and group.")
-        spec.outline(cls.build, cls.run_md, cls.inspect_md, if_(cls.has_trajectory)(cls.select))
+        spec.input_namespace("committee", valid_type=MlipData, dynamic=True, required=False, help="By name.")
+        spec.input("committee_code", valid_type=orm.AbstractCode, required=False, help="A Python that runs all of it.")
+        spec.outline(
+            cls.build,
+            cls.run_md,
+            cls.inspect_md,
+            if_(cls.has_committee)(cls.ask_committee, cls.inspect_committee),
+            if_(cls.has_trajectory)(cls.select),
+        )
         spec.output_namespace("frames", valid_type=orm.StructureData, dynamic=True, required=False)
         spec.output_namespace("records", valid_type=orm.Dict, dynamic=True, required=False)
         spec.output("selection", valid_type=orm.Dict, required=False)
         spec.exit_code(210, "ERROR_SOURCE", message="The source could not be built: {message}")
         spec.exit_code(310, "ERROR_MD", message="The MD gave no trajectory: {message} Fix the cause and submit again.")
 
+        spec.exit_code(320, "ERROR_COMMITTEE", message="The committee gave no answer: {message}")
+
     def found_by(self) -> dict[str, Any]:
         """Extras by which the run is found."""
+        number = self.inputs.run.get_dict().get("round")
         return {
             "falsemetal_twins": self.inputs.twins.value,
             "falsemetal_fingerprint": self.inputs.fingerprint.value,
+            **({} if number is None else {"falsemetal_round": number}),
         }
 
     def build(self) -> Any:
@@ -71,7 +89,7 @@ class SampleWorkChain(SteadyWorkChain):
 
     def inspect_md(self) -> Any:
         """A run that ended early (a broken molecule, an evaporated film) still gives what it reached."""
-        self.ctx.whole = "trajectory" in self.ctx.md.outputs and "series" in self.ctx.md.outputs
+        self.ctx.whole = {"trajectory", "series"} <= set(outputs_of(self.ctx.md))
         if self.ctx.md.is_finished_ok or (self.ctx.md.exit_status == 400 and self.ctx.whole):
             return None
         return self.exit_codes.ERROR_MD.format(message=str(self.ctx.md.exit_message))
@@ -80,14 +98,38 @@ class SampleWorkChain(SteadyWorkChain):
         """Whether there is something to choose from."""
         return bool(self.ctx.whole)
 
+    def has_committee(self) -> bool:
+        """Whether a committee is to choose, and has something to choose from."""
+        return bool(self.ctx.whole and "committee" in self.inputs)
+
+    def ask_committee(self) -> ToContext:
+        """Submit the committee's job on the trajectory."""
+        run, options = self.inputs.run.get_dict(), self.inputs.options.get_dict()
+        builder = CommitteeCalculation.get_builder()
+        builder.code = self.inputs.committee_code
+        builder.trajectory = outputs_of(self.ctx.md)["trajectory"]
+        builder.members = dict(self.inputs.committee)
+        builder.parameters = orm.Dict({"start": run["selection"]["start"]})
+        builder.metadata.options = md_options(options, run["md"]["threads"])
+        builder.metadata.call_link_label = "committee"
+        return ToContext(committee=self.submit(builder))
+
+    def inspect_committee(self) -> Any:
+        """Without its answer there is nothing to choose by."""
+        if not self.ctx.committee.is_finished_ok:
+            return self.exit_codes.ERROR_COMMITTEE.format(message=str(self.ctx.committee.exit_message))
+        return None
+
     def select(self) -> None:
         """Choose the configurations."""
-        outputs = self.ctx.md.outputs
+        outputs = outputs_of(self.ctx.md)
+        by = {"committee": outputs_of(self.ctx.committee)["committee"]} if self.has_committee() else {}
         chosen = select_configurations(
-            outputs.trajectory,
-            outputs.series,
+            outputs["trajectory"],
+            outputs["series"],
             self.ctx.info,
             self.inputs.run,
+            **by,
             metadata={"call_link_label": "select"},
         )
         for key, node in chosen.items():

@@ -3,6 +3,9 @@
 What the graph has already is not computed again: sampling runs and labels are found by their fingerprints, so a
 workchain that is submitted after another one was stopped, or after an archive of labels was imported, does what is
 missing. A number of runs and labels are under way at once; the slots bound the computing.
+
+The first round is that of the file's sources. In an active round a committee, trained on the labels so far, moves
+sources, and the frames on which it disagrees are labelled.
 """
 
 from __future__ import annotations
@@ -21,13 +24,14 @@ from .label import GROUP_PREFIX, LabelWorkChain
 from .options import md_options
 from .outputs import outputs_of
 from .pseudos import pseudos_of
+from .rounds import MOVERS, Member, active_run, committee
 from .sample import SampleWorkChain
 from .steady import SteadyWorkChain
 from .train import MaceTrainWorkChain, training_fingerprint, training_parameters
 
 RUNS_AT_ONCE = 8
-STAGES = ("samples", "labels", "training")
-"""What a workchain may stop after."""
+STAGES = ("samples", "labels", "rounds", "training")
+"""What a workchain may stop after; ``labels`` are those of the sources, ``rounds`` those of active rounds too."""
 TWINS = {"short_ranged": "sr", "long_ranged": "lr"}
 """Outputs, and what the models' names end in."""
 
@@ -41,6 +45,7 @@ class TwinWorkChain(SteadyWorkChain):
         super().define(spec)
         spec.input("twins", valid_type=orm.Dict, help="The file's content.")
         spec.input_namespace("runs", valid_type=orm.Dict, dynamic=True, help="Of the sampling runs, by number.")
+        spec.input("active_runs", valid_type=orm.List, default=lambda: orm.List([]), help="Of the active rounds.")
         spec.input_namespace("samplers", valid_type=MlipData, dynamic=True, help="By number, as `sampler` of a run.")
         spec.input_namespace("sampler_codes", valid_type=orm.AbstractCode, dynamic=True, help="By number.")
         spec.input("label", valid_type=orm.Dict, help="Settings of the labels, see label_settings.")
@@ -52,11 +57,15 @@ class TwinWorkChain(SteadyWorkChain):
         spec.input("retry", valid_type=orm.Bool, default=lambda: orm.Bool(False), help="Failed labels again.")
         spec.outline(
             cls.setup,
-            while_(cls.samples_wait)(cls.run_samples, cls.inspect_samples),
-            cls.gather,
-            while_(cls.labels_wait)(cls.run_labels, cls.inspect_labels),
-            cls.conclude,
-            if_(cls.should_train)(cls.split, cls.run_training, cls.evaluate),
+            while_(cls.another_round)(
+                if_(cls.is_active)(cls.gather_training, cls.run_committee, cls.inspect_committee),
+                cls.look_up_samples,
+                while_(cls.samples_wait)(cls.run_samples, cls.inspect_samples),
+                cls.gather,
+                while_(cls.labels_wait)(cls.run_labels, cls.inspect_labels),
+                cls.conclude,
+            ),
+            if_(cls.should_train)(cls.gather_training, cls.split, cls.run_training, cls.evaluate),
         )
         for name in TWINS:
             spec.output(name, valid_type=MlipData, required=False, help="The trained model.")
@@ -83,16 +92,66 @@ class TwinWorkChain(SteadyWorkChain):
         return {"falsemetal_twins": self.inputs.twins.get_dict()["name"]}
 
     def setup(self) -> None:
-        """Group; which sampling runs are missing."""
+        """Group; the runs of the sources."""
         self.ctx.name = self.inputs.twins.get_dict()["name"]
         self.node.label = self.ctx.name
         self._group().add_nodes(self.node)
-        self.ctx.wanted = {key: run.get_dict()["fingerprint"] for key, run in self.inputs.runs.items()}
-        known = known_samples(self.ctx.wanted.values())
-        self.ctx.samples = {key: known[digest] for key, digest in self.ctx.wanted.items() if digest in known}
-        self._add(self.ctx.samples.values())
-        self.ctx.waiting = sorted(key for key in self.ctx.wanted if key not in self.ctx.samples)
-        self.report(f"{len(self.ctx.samples)} of {len(self.ctx.wanted)} sampling runs are in the graph")
+        self.ctx.round = -1
+        self.ctx.samples, self.ctx.models = {}, {}
+
+    def another_round(self) -> bool:
+        """Whether there is one more; the first has number 0."""
+        self.ctx.round += 1
+        active = [] if self.inputs.stop_after.value in STAGES[:2] else self.inputs.active_runs.get_list()
+        return bool(self.ctx.round <= max([run["round"] for run in active], default=0))
+
+    def is_active(self) -> bool:
+        """Whether this round is one of the active ones."""
+        return bool(self.ctx.round > 0)
+
+    def run_committee(self) -> ToContext:
+        """Train the members, unless that was done."""
+        return ToContext(**self._train({f"round{self.ctx.round}_{m.name}": m.parameters for m in self._members()}))
+
+    def _members(self) -> list[Member]:
+        return committee(self.inputs.twins.get_dict(), self.ctx.round)
+
+    def inspect_committee(self) -> Any:
+        """The members as models."""
+        fault = self._trainings()
+        if fault is not None:
+            return fault
+        models = {}
+        for member in self._members():
+            key = f"round{self.ctx.round}_{member.name}"
+            models[member.name] = self._model(key, member.label, member.parameters)
+        self.ctx.models = {name: node.pk for name, node in models.items()}
+        return None
+
+    def look_up_samples(self) -> None:
+        """Which sampling runs of this round are missing."""
+        self.ctx.runs = self._runs()
+        wanted = {key: run["fingerprint"] for key, run in self.ctx.runs.items()}
+        known = known_samples(wanted.values())
+        found = {key: known[digest] for key, digest in wanted.items() if digest in known}
+        self.ctx.samples = {**self.ctx.samples, **found}
+        self._add(found.values())
+        self.ctx.waiting = sorted(key for key in wanted if key not in found)
+        self.report(f"round {self.ctx.round}: {len(found)} of {len(wanted)} sampling runs are in the graph")
+
+    def _runs(self) -> dict[str, dict[str, Any]]:
+        """Runs of this round by a key of their own."""
+        if not self.is_active():
+            return {key: run.get_dict() for key, run in self.inputs.runs.items()}
+        models = {name: orm.load_node(pk) for name, pk in self.ctx.models.items()}
+        own = [run for run in self.inputs.active_runs.get_list() if run["round"] == self.ctx.round]
+        slots = self.inputs.twins.get_dict()["slots"]
+        runs = {}
+        for mover in sorted(models)[:MOVERS]:
+            for number, run in enumerate(own):
+                key = f"a{self.ctx.round:02d}_{mover}_{number:04d}"
+                runs[key] = active_run(run, mover, models, slots).get_dict()
+        return runs
 
     def samples_wait(self) -> bool:
         """Whether a sampling run is missing."""
@@ -101,21 +160,28 @@ class TwinWorkChain(SteadyWorkChain):
     def run_samples(self) -> ToContext:
         """Submit the next sampling runs."""
         self.ctx.now, self.ctx.waiting = self.ctx.waiting[:RUNS_AT_ONCE], self.ctx.waiting[RUNS_AT_ONCE:]
-        submitted = {}
-        for key in self.ctx.now:
-            run = self.inputs.runs[key].get_dict()
-            number = run["sampler_number"]
-            submitted[f"sample_{key}"] = self.submit(
-                SampleWorkChain,
-                run=self.inputs.runs[key],
-                mlip=self.inputs.samplers[number],
-                code=self.inputs.sampler_codes[number],
-                options=orm.Dict({"slots": run["slots"], "max_wallclock_seconds": run["walltime"]}),
-                fingerprint=orm.Str(run["fingerprint"]),
-                twins=orm.Str(self.ctx.name),
-                metadata={"call_link_label": f"sample_{key}"},
-            )
-        return ToContext(**submitted)
+        return ToContext(**{f"sample_{key}": self._sample(key) for key in self.ctx.now})
+
+    def _sample(self, key: str) -> orm.WorkChainNode:
+        """Submit one run: of a source, or of a round."""
+        run = self.ctx.runs[key]
+        number = run["sampler_number"]
+        if self.is_active():
+            models = {name: orm.load_node(pk) for name, pk in self.ctx.models.items()}
+            code = self.inputs.train_code
+            by = {"run": orm.Dict(run), "mlip": models[number], "committee": models, "committee_code": code}
+        else:
+            code = self.inputs.sampler_codes[number]
+            by = {"run": self.inputs.runs[key], "mlip": self.inputs.samplers[number]}
+        return self.submit(
+            SampleWorkChain,
+            **by,
+            code=code,
+            options=orm.Dict({"slots": run["slots"], "max_wallclock_seconds": run["walltime"]}),
+            fingerprint=orm.Str(run["fingerprint"]),
+            twins=orm.Str(self.ctx.name),
+            metadata={"call_link_label": f"sample_{key}"},
+        )
 
     def inspect_samples(self) -> None:
         """Keep those that gave configurations; a run that failed takes nothing from the others."""
@@ -124,19 +190,22 @@ class TwinWorkChain(SteadyWorkChain):
             if node.is_finished_ok:
                 self.ctx.samples = {**self.ctx.samples, key: node.pk}
             else:
-                source = self.inputs.runs[key].get_dict()["source"]
+                source = self.ctx.runs[key]["source"]
                 self.report(f"sampling {source}: {node.exit_message or node.process_state}")
 
     def gather(self) -> Any:
         """All configurations, and which of them have no label yet; of each run the first, then the second, and so on,
         so that what is labelled is balanced whenever it ends."""
         settings = self.inputs.label.get_dict()
-        ranked = []
+        ranked: list[tuple[int, str, int, int]] = []
         for key, pk in sorted(self.ctx.samples.items()):
             for rank, (frame, record) in enumerate(configurations_of(pk)):
                 ranked.append((rank, key, frame, record))
+        most = self.inputs.twins.get_dict().get("label", {}).get("most")
+        first = sorted(found for found in ranked if found[1] in self.inputs.runs)[:most]
+        active = sorted(found for found in ranked if found[1] not in self.inputs.runs)
         self.ctx.configurations = {}
-        for number, (_, _, frame, record) in enumerate(sorted(ranked)):
+        for number, (_, _, frame, record) in enumerate([*first, *active]):
             structure = orm.load_node(frame)
             digest = label_fingerprint(structure, settings, pseudos_of(settings["pseudo_family"], structure))
             self.ctx.configurations[f"c{number:05d}"] = {"frame": frame, "record": record, "fingerprint": digest}
@@ -216,8 +285,8 @@ class TwinWorkChain(SteadyWorkChain):
         """Whether the twins are wanted."""
         return bool(self.inputs.stop_after.value == STAGES[-1])
 
-    def split(self) -> Any:
-        """The training set, the same for both twins."""
+    def gather_training(self) -> Any:
+        """The training set of the labels so far, the same for all that are trained on them."""
         nodes: dict[str, Any] = {}
         used: set[int] = set()
         for key, pk in sorted(self.ctx.labels.items()):
@@ -229,25 +298,38 @@ class TwinWorkChain(SteadyWorkChain):
             nodes[f"label_{key}"], nodes[f"forces_{key}"] = outputs["label"], outputs["forces"]
         settings = orm.Dict(self.inputs.twins.get_dict()["split"])
         try:
-            made = training_set(settings, **nodes, metadata={"call_link_label": "training_set"})
+            made = training_set(settings, **nodes, metadata={"call_link_label": f"training_set_{self.ctx.round}"})
         except ValueError as error:
             return self.exit_codes.ERROR_TOO_FEW_LABELS.format(message=str(error))
-        self.ctx.training_set = made["labels"]
-        self.out("labels", made["labels"])
-        self.out("split", made["split"])
+        self.ctx.training_set, self.ctx.parts = made["labels"], made["split"]
         return None
 
+    def split(self) -> None:
+        """Give out what the twins are trained on."""
+        self.out("labels", self.ctx.training_set)
+        self.out("split", self.ctx.parts)
+
     def run_training(self) -> ToContext:
-        """Train both twins, unless that was done; where one was stopped, from its last checkpoint."""
+        """Train both twins, unless that was done."""
         content = self.inputs.twins.get_dict()
-        submitted, self.ctx.trained = {}, {}
-        for name, baseline in (("short_ranged", None), ("long_ranged", content["baseline"])):
-            parameters = training_parameters(content["training"], baseline)
+        self.ctx.parameters = {
+            name: training_parameters(content["training"], content["baseline"] if suffix == "lr" else None)
+            for name, suffix in TWINS.items()
+        }
+        return ToContext(**self._train(self.ctx.parameters))
+
+    def _train(self, wanted: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """Submit the trainings that the graph does not have; where one was stopped, from its last checkpoint.
+
+        :param wanted: parameters by the name of what is trained. What is known is put into ``ctx.trained``.
+        """
+        content = self.inputs.twins.get_dict()
+        submitted, self.ctx.trained, self.ctx.training = {}, {}, sorted(wanted)
+        for name, parameters in wanted.items():
             digest = training_fingerprint(self.ctx.training_set, parameters)
             known = known_training(digest)
             if known is not None:
                 self.ctx.trained[name] = known
-                self._add([known])
                 continue
             builder = MaceTrainWorkChain.get_builder()
             builder.train.code = self.inputs.train_code
@@ -261,33 +343,44 @@ class TwinWorkChain(SteadyWorkChain):
             builder.max_iterations = orm.Int(content["training"]["max_jobs"])
             builder.metadata.call_link_label = f"train_{name}"
             submitted[f"train_{name}"] = self.submit(builder)
-        return ToContext(**submitted)
+        return submitted
+
+    def _trainings(self) -> Any:
+        """Put the trainings that have ended into ``ctx.trained`` and into the group; an exit code if one has failed."""
+        for name in self.ctx.training:
+            if name in self.ctx.trained:
+                continue
+            node = self.ctx[f"train_{name}"]
+            if not node.is_finished_ok:
+                return self.exit_codes.ERROR_TRAINING.format(message=str(node.exit_message or node.process_state))
+            self.ctx.trained = {**self.ctx.trained, name: node.pk}
+        self._add(self.ctx.trained.values())
+        return None
+
+    def _model(self, name: str, label: str, parameters: dict[str, Any]) -> MlipData:
+        """What was trained as ``name``, as a model."""
+        outputs = outputs_of(orm.load_node(self.ctx.trained[name]))
+        described = {
+            "family": parameters["family"],
+            "kwargs": parameters["kwargs"],
+            "label": label,
+            "licence": self.inputs.twins.get_dict()["licence"],
+            "reference": reference(self.ctx.name, len(self.ctx.labels), self.inputs.label.get_dict()),
+        }
+        link = {"call_link_label": f"make_{name}"}
+        made: MlipData = make_twin(outputs["model"], outputs["results"], orm.Dict(described), metadata=link)
+        return made
 
     def evaluate(self) -> Any:
         """Errors and models."""
-        content = self.inputs.twins.get_dict()
+        fault = self._trainings()
+        if fault is not None:
+            return fault
         for name, suffix in TWINS.items():
-            if name not in self.ctx.trained:
-                node = self.ctx[f"train_{name}"]
-                self._add([node.pk])
-                if not node.is_finished_ok:
-                    return self.exit_codes.ERROR_TRAINING.format(message=str(node.exit_message or node.process_state))
-                self.ctx.trained = {**self.ctx.trained, name: node.pk}
-            outputs = outputs_of(orm.load_node(self.ctx.trained[name]))
-            found = evaluate_twin(
-                self.ctx.training_set, outputs["predictions"], metadata={"call_link_label": f"evaluate_{name}"}
-            )
-            self.out(f"{name}_errors", found)
-            parameters = training_parameters(content["training"], content["baseline"] if suffix == "lr" else None)
-            described = {
-                "family": parameters["family"],
-                "kwargs": parameters["kwargs"],
-                "label": f"{self.ctx.name}-{suffix}",
-                "licence": content["licence"],
-                "reference": reference(self.ctx.name, len(self.ctx.labels), self.inputs.label.get_dict()),
-            }
-            link = {"call_link_label": f"make_{name}"}
-            self.out(name, make_twin(outputs["model"], outputs["results"], orm.Dict(described), metadata=link))
+            predictions = outputs_of(orm.load_node(self.ctx.trained[name]))["predictions"]
+            link = {"call_link_label": f"evaluate_{name}"}
+            self.out(f"{name}_errors", evaluate_twin(self.ctx.training_set, predictions, metadata=link))
+            self.out(name, self._model(name, f"{self.ctx.name}-{suffix}", self.ctx.parameters[name]))
         return None
 
     def _group(self) -> orm.Group:

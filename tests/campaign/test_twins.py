@@ -9,7 +9,8 @@ import pytest
 
 from aiida_falsemetal.campaign.errors import CampaignError
 from aiida_falsemetal.campaign.source import parse_source
-from aiida_falsemetal.campaign.twins import check_samplers, expand_runs, load_twins, parse_twins
+from aiida_falsemetal.campaign.twin_runs import check_samplers, expand_rounds, expand_runs
+from aiida_falsemetal.campaign.twins import load_twins, parse_twins
 
 FILES = Path(__file__).parents[2] / "workflows" / "twins"
 GOOD: dict[str, Any] = {
@@ -115,3 +116,51 @@ def test_names_are_not_part_of_a_fingerprint_and_settings_are() -> None:
     assert set(fingerprints(renamed)) == set(fingerprints(GOOD))
     assert not set(fingerprints(changed("sampling", "timestep", value=0.5))) & set(fingerprints(GOOD))
     assert not set(fingerprints(changed("label", "max_drop", value=1.0))) & set(fingerprints(GOOD))
+
+
+def rounds(**given: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(GOOD), "rounds": {"number": 2, **given}}
+
+
+def test_active_runs_are_of_every_round_source_and_temperature() -> None:
+    runs = expand_rounds(parse_twins(rounds(sampling={"steps": 8000, "equilibration": 0.5})))
+    found = [(run["round"], run["source"], run["md"]["temperature"], run["md"]["seed"]) for run in runs]
+    one = [("film", 300.0, 1), ("film", 400.0, 2), ("liquid", 300.0, 9)]
+    assert found == [(number, *run[:2], run[2] + 1000 * number) for number in (1, 2) for run in one]
+    assert {run["md"]["steps"] for run in runs} == {8000} and {run["selection"]["start"] for run in runs} == {0.5}
+    assert {run["md"]["max_evaporated"] for run in runs if run["recipe"] == "bulk"} == {1.0}
+    assert all("fingerprint" not in run for run in runs)
+
+
+def test_active_runs_may_be_of_other_sources_and_temperatures() -> None:
+    runs = expand_rounds(parse_twins(rounds(number=1, sources=["liquid"], temperatures=[350.0, 500.0], frames=2)))
+    assert [(run["source"], run["md"]["temperature"]) for run in runs] == [("liquid", 350.0), ("liquid", 500.0)]
+    assert {run["selection"]["frames"] for run in runs} == {2}
+
+
+def test_without_rounds_there_are_no_active_runs() -> None:
+    assert expand_rounds(parse_twins(GOOD)) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"sources": ["flim"]}, "rounds.sources: there is no source 'flim'; did you mean `film`"),
+        ({"sources": []}, "rounds.sources: an empty list"),
+        ({"sources": ["film", "film"]}, "named twice"),
+        ({"temperatures": [300.0, 300.0]}, "rounds.temperatures.1: 300 K is given twice"),
+        ({"least": 1.5}, "rounds.least: 1.5 eV/Å is not less than most, 1"),
+        ({"frames": 500}, "rounds.frames: 500 frames are asked for and a run of `film` stores 80"),
+        ({"sampling": {"step": 3}}, "rounds.sampling.step: unknown key"),
+        ({"committee": 1}, "rounds.committee"),
+    ],
+)
+def test_a_fault_in_the_rounds_is_named(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(CampaignError) as raised:
+        parse_twins(rounds(**given), "mine.yaml")
+    assert says in str(raised.value)
+
+
+def test_labels_may_be_fewer_than_configurations_and_the_runs_are_the_same() -> None:
+    few = changed("label", "most", value=5)
+    assert parse_twins(few).configurations == 5 and fingerprints(few) == fingerprints(GOOD)

@@ -98,7 +98,7 @@ def test_a_builder_stores_nothing_and_shares_what_is_new(ready: None, tmp_path: 
 def test_a_twins_builder_stores_nothing(ready: None) -> None:
     file = Path(__file__).parents[2] / "workflows" / "twins" / "tiny.yaml"
     content, samplers = read_twins(file)
-    from aiida_falsemetal.campaign.twins import expand_runs
+    from aiida_falsemetal.campaign.twin_runs import expand_runs
 
     settings = check_label(content, file)
     before = count()

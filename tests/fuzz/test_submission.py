@@ -13,7 +13,7 @@ from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from hypothesis import strategies as st
 
-from aiida_falsemetal.campaign.twins import expand_runs
+from aiida_falsemetal.campaign.twin_runs import expand_runs
 from aiida_falsemetal.cli import profile
 from aiida_falsemetal.cli.screen import check_dft, read_campaign
 from aiida_falsemetal.cli.submit import screen_builder

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aiida_falsemetal.physics.configurations import choose, closest_contact, empty_height
+from aiida_falsemetal.physics.configurations import choose, choose_disputed, closest_contact, empty_height
 
 
 def test_frames_are_apart_and_cover_the_drops() -> None:
@@ -56,3 +56,31 @@ def test_vacuum_is_found_wherever_the_film_lies() -> None:
         film = np.column_stack([np.zeros(25), np.zeros(25), z + shift])
         assert empty_height(film, 30.0) == pytest.approx(18.0)
         assert empty_height(film, 12.5) == pytest.approx(0.5)
+
+
+def disputed(values: list[float], **changes: object) -> object:
+    given = {"drop": np.zeros(len(values)), "count": 3, "spacing": 2, "most_polar": 2.5, "least": 0.1, "most": 1.0}
+    return choose_disputed(disagreement=np.array(values), **{**given, **changes})  # type: ignore[arg-type]
+
+
+def test_the_most_disputed_frames_are_chosen_and_lie_apart() -> None:
+    found = disputed([0.2, 0.5, 0.6, 0.05, 0.3, 0.3, 7.0])
+    # 0.6 first; its neighbours are too near; of the two with 0.3 the earlier one, whose neighbour goes too.
+    assert found.disputed == (0, 2, 4) and found.frames == [0, 2, 4]  # type: ignore[attr-defined]
+    assert (found.agreed, found.wild, found.candidates) == (1, 1, 7)  # type: ignore[attr-defined]
+    assert found.reason(2) == "disagreement"  # type: ignore[attr-defined]
+
+
+def test_polar_frames_are_not_chosen_whatever_the_committee_says() -> None:
+    found = disputed([0.5, 0.9, 0.4], drop=np.array([0.0, -3.0, 0.0]))
+    assert found.disputed == (0, 2) and found.too_polar == 1 and found.wild == 0  # type: ignore[attr-defined]
+
+
+def test_a_frame_of_infinite_disagreement_is_no_physics() -> None:
+    assert disputed([float("inf"), 0.2]).disputed == (1,)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("change", [{"spacing": 0}, {"least": 1.0}, {"drop": np.zeros(3)}, {"count": -1}])
+def test_what_makes_no_sense_is_refused_of_disputed_frames_too(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        disputed([0.2, 0.3], **change)

@@ -11,7 +11,13 @@ from .conftest import Workspace
 pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
 TINY = Path(__file__).parents[2] / "workflows" / "twins" / "tiny.yaml"
+ROUNDS = """
+rounds: {number: 1, committee: 2, sources: [film8], frames: 1, least: 0.0, most: 1000.0, epochs: 1,
+         sampling: {steps: 200, equilibration: 0.0, stride: 5, frame_stride: 5}}
+"""
+"""The committee knows nothing yet, so any frame that it disagrees on will do."""
 COUNT = "print(json.dumps(orm.QueryBuilder().append(orm.ProcessNode).count()))"
+JOBS = COUNT.replace("ProcessNode", "CalcJobNode")
 DIFFERENCE = """
 import numpy as np
 from aiida.engine import run_get_node
@@ -90,10 +96,9 @@ def test_an_archive_of_labels_spares_another_profile_the_work(
     # Also where only the fingerprints lead there: another name, the same configurations.
     renamed = TINY.read_text().replace("name: tiny", "name: other")
     (tmp_path / "other.yaml").write_text(renamed)
-    jobs = "print(json.dumps(orm.QueryBuilder().append(orm.CalcJobNode).count()))"
-    before = other.python(jobs)
+    before = other.python(JOBS)
     assert "8 of 8 labels" in other.run("twins", "other.yaml", "--follow", "--stop-after", "labels")
-    assert other.python(jobs) == before
+    assert other.python(JOBS) == before
 
 
 def test_both_twins_are_trained_and_known_to_a_campaign(workspace: Workspace, labelled: str) -> None:
@@ -126,3 +131,41 @@ def test_both_twins_are_trained_and_known_to_a_campaign(workspace: Workspace, la
         "print(json.dumps([n.creator.process_label if n.creator else None for n in nodes]))"
     )
     assert same == ["make_twin", "make_twin"]
+
+
+def test_an_active_round_labels_what_its_committee_disagrees_on(workspace: Workspace, labelled: str) -> None:
+    (workspace.folder / "rounds.yaml").write_text(TINY.read_text() + ROUNDS)
+    said = workspace.run("twins", "rounds.yaml", "--follow", "--stop-after", "rounds", timeout=3000)
+    assert "active rounds: 2 of 2 sampling runs, 2 of 2 labels" in said
+    found = workspace.python(
+        "from aiida_falsemetal.query.twins import label_rows\nprint(json.dumps(label_rows('tiny')))"
+    )
+    own = [row for row in found if row["round"] == 1]
+    assert {row["sampler"] for row in own} == {"tiny-r1-sr", "tiny-r1-lr"} and len(found) == 10
+    for row in own:
+        assert row["chosen_for"] == "disagreement" and row["disagreement"] > 0.0 and row["exit_code"] == 0
+    # From a label back to what it was trained on: the model that moved it was made from the labels before.
+    origin = workspace.python(
+        "chain = orm.load_node(LABEL)\n"
+        "frame = chain.inputs.structure.creator.caller\n"
+        "model = frame.inputs.mlip\n"
+        "print(json.dumps([frame.process_label, model.label, model.creator.process_label,"
+        " sorted(frame.inputs.committee)]))".replace("LABEL", str(own[0]["pk"]))
+    )
+    assert origin == ["SampleWorkChain", own[0]["sampler"], "make_twin", ["m00", "m01"]]
+    before = workspace.python(JOBS)
+    workspace.run("twins", "rounds.yaml", "--follow", "--stop-after", "rounds")
+    assert workspace.python(JOBS) == before
+
+
+def test_a_round_comes_with_its_archive(workspace: Workspace, labelled: str, tmp_path: Path) -> None:
+    archive = workspace.folder / "rounds.aiida"
+    workspace.run("twins", "rounds.yaml", "--export", str(archive))
+    other = Workspace(tmp_path)
+    (tmp_path / "rounds.yaml").write_text(TINY.read_text() + ROUNDS)
+    other.run("setup")
+    said = other.run("twins", "rounds.yaml", "--import", str(archive), "--dry-run")
+    assert "active rounds: 2 of 2 sampling runs, 2 of 2 labels" in said
+    before = other.python(JOBS)
+    other.run("twins", "rounds.yaml", "--follow", "--stop-after", "rounds")
+    assert other.python(JOBS) == before > 10
