@@ -23,7 +23,7 @@ from ..calculations.film import prepare_film
 from ..calculations.gap import failed_result, frame_result
 from ..physics.edges import BandEdges
 from .cleaning import DEFAULT, clean_jobs, is_gone
-from .endings import ended_itself, iterated
+from .endings import INTERRUPTIONS, iterated, was_cut_off
 from .ladder import Run, Rung, is_done, next_rung
 from .options import pw_options
 from .outputs import outputs_of
@@ -33,9 +33,6 @@ from .pseudos import gap_settings, input_dft, pseudos_of
 LegacyUpfData = DataFactory("core.upf")
 UpfData = DataFactory("pseudo.upf")
 PwBaseWorkChain = WorkflowFactory("quantumespresso.pw.base")
-
-INTERRUPTIONS = 3
-"""Runs of pw.x of one frame that may be cut off from outside before it counts as a failure."""
 
 
 class GapWorkChain(PropertyStages):
@@ -179,7 +176,7 @@ class GapWorkChain(PropertyStages):
         for job in jobs:
             # aiida-quantumespresso's failures are cache sources unless someone says no: a failure must not be a hit.
             job.base.caching.is_valid_cache = False
-        if self._is_cut_off(jobs) and self.ctx.get("interrupted", 0) < INTERRUPTIONS:
+        if was_cut_off(self.ctx.pw, jobs) and self.ctx.get("interrupted", 0) < INTERRUPTIONS:
             # The same rung again, as if nothing had been.
             self.ctx.interrupted = self.ctx.get("interrupted", 0) + 1
             self.ctx.runs.pop()
@@ -192,13 +189,6 @@ class GapWorkChain(PropertyStages):
             "exit_message": str(last.exit_message or last.process_state),
         }
         self.report(f"run {len(self.ctx.runs)} failed: {self.ctx.failure['exit_message']}")
-
-    def _is_cut_off(self, jobs: list[orm.CalcJobNode]) -> bool:
-        """Whether pw.x was killed, or its machine went down; or the daemon's worker was, at the moment between AiiDA's
-        noting that a job is uploaded and its storing the job's ``remote_folder``, which nobody makes again then."""
-        if self.ctx.pw.exit_status == self.exit_codes.ERROR_MISSING_OUTPUT.status:
-            return any(job.is_finished_ok for job in jobs)
-        return bool(jobs) and not any(map(ended_itself, jobs))
 
     def _runs(self) -> list[Run]:
         return [Run(*run) for run in self.ctx.runs]

@@ -16,6 +16,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import DataFactory, WorkflowFactory
 
 from ..calculations.label import failed_label, is_bulk, label_fingerprint, label_result, prepare_configuration
+from .endings import INTERRUPTIONS, was_cut_off
 from .gap import pw_parameters
 from .options import pw_options
 from .outputs import outputs_of
@@ -118,6 +119,7 @@ class LabelWorkChain(SteadyWorkChain):
         self.ctx.settings["input_dft"] = input_dft(self.ctx.settings["functional"], self.inputs.pseudos.values())
         self.ctx.bulk = is_bulk(self.inputs.structure)
         self.ctx.done, self.ctx.attempt, self.ctx.wall_seconds, self.ctx.iterations = False, 0, 0.0, 0
+        self.ctx.interrupted = 0
         self.ctx.film = prepare_configuration(
             self.inputs.structure,
             orm.Dict({"vacuum": self.ctx.settings["vacuum"], "bulk": self.ctx.bulk}),
@@ -157,7 +159,7 @@ class LabelWorkChain(SteadyWorkChain):
                 "max_iterations": orm.Int(3),
                 # The wavefunctions of hundreds of labels would fill a disk, and nobody starts from them.
                 "clean_workdir": orm.Bool(True),
-                "metadata": {"call_link_label": f"pw_run_{self.ctx.attempt}"},
+                "metadata": {"call_link_label": f"pw_run_{self.ctx.attempt + self.ctx.interrupted}"},
             }
         )
         return ToContext(pw=self.submit(PwBaseWorkChain, **inputs))
@@ -175,6 +177,10 @@ class LabelWorkChain(SteadyWorkChain):
             return
         for job in jobs:
             job.base.caching.is_valid_cache = False
+        if was_cut_off(self.ctx.pw, jobs) and self.ctx.interrupted < INTERRUPTIONS:
+            self.ctx.attempt, self.ctx.interrupted = self.ctx.attempt - 1, self.ctx.interrupted + 1
+            self.report(f"pw.x was cut off; the same run once more, {self.ctx.interrupted} of {INTERRUPTIONS} times")
+            return
         last = max(jobs, key=lambda job: job.pk) if jobs else self.ctx.pw
         self.ctx.failure = {
             "exit_code": int(last.exit_status or 1),

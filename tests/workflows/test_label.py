@@ -136,6 +136,21 @@ def test_calmer_mixing_may_help(label: Callable[..., Driven]) -> None:
     assert driven.node.is_finished_ok and driven.outputs["label"].get_dict()["attempt"] == 2
 
 
+def test_a_run_that_was_cut_off_is_done_again_as_it_was(label: Callable[..., Driven]) -> None:
+    """A machine that goes down must not decide that there is no label."""
+    driven = label(film(), 305, 305, 410, 0)
+    mixing = [asked(driven, number)["ELECTRONS"]["mixing_beta"] for number in range(4)]
+    assert mixing[0] == mixing[1] == mixing[2] > mixing[3]
+    assert driven.node.is_finished_ok and driven.outputs["label"].get_dict()["attempt"] == 2
+    links = [inputs["metadata"]["call_link_label"] for _, inputs in driven.submitted]
+    assert links == ["pw_run_1", "pw_run_2", "pw_run_3", "pw_run_4"]
+
+
+def test_a_run_that_is_always_cut_off_ends(label: Callable[..., Driven]) -> None:
+    driven = label(film(), *[305] * 5)
+    assert driven.node.exit_status == 401 and driven.outputs["label"].get_dict()["exit_code"] == 305
+
+
 def test_the_node_can_be_found(label: Callable[..., Driven]) -> None:
     structure = film()
     node = label(structure, 0).node
