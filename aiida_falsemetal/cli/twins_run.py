@@ -292,8 +292,10 @@ def show(content: Any) -> None:
 
 
 def show_twins(content: Any) -> None:
-    """Print the errors, write the models' files and say how a campaign uses them."""
+    """Print the errors, write the models' files and cards, and say how a campaign uses them."""
+    from ..query.cards import twin_card
     from ..query.twins import trained_twins
+    from ..report.card import model_card
     from .common import print_rows, results_folder
 
     made = trained_twins(content.name)
@@ -312,10 +314,11 @@ def show_twins(content: Any) -> None:
     folder = results_folder("twins") / content.name
     folder.mkdir(parents=True, exist_ok=True)
     click.echo("in a campaign file in this folder:\nmlips:")
-    for node in made.models.values():
+    for kind, node in made.models.items():
         # The checksum in the name: a later training does not replace an earlier one's file.
         path = folder / f"{node.label}-{node.sha256[:8]}.model"
         path.write_bytes(node.get_content(mode="rb"))
+        path.with_suffix(".md").write_text(model_card(twin_card(content.name, kind)), encoding="utf-8")
         facts = node.facts
         given = {"family": node.family, "file": str(path), "kwargs": node.kwargs}
         given.update({key: facts[key] for key in ("licence", "reference") if facts.get(key)})

@@ -12,7 +12,7 @@ def disagreement(forces: Array) -> float:
     """The largest, over atoms, of the members' root mean square deviation from their mean force, in eV/Å.
 
     The model deviation of Y. Zhang, H. Wang, W. Chen, J. Zeng, L. Zhang, H. Wang, W. E, Comput. Phys. Commun. 253,
-    107206 (2020), eq. 4: sqrt(<|f_i - <f_i>|^2>) over the members, of the atom i where it is largest.
+    107206 (2020): sqrt(<|f_i - <f_i>|^2>) over the members, of the atom i where it is largest.
 
     :param forces: shape (members, atoms, 3) in eV/Å, two members at least.
     :return: infinity where a force is not a number.

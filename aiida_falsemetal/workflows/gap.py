@@ -26,7 +26,7 @@ from .cleaning import DEFAULT, clean_jobs, is_gone
 from .endings import INTERRUPTIONS, iterated, was_cut_off
 from .ladder import Run, Rung, is_done, next_rung
 from .options import pw_options
-from .outputs import outputs_of
+from .outputs import outputs_of, pw_costs
 from .properties import PropertyStages, check_properties, check_substrate
 from .pseudos import gap_settings, input_dft, pseudos_of
 
@@ -161,12 +161,9 @@ class GapWorkChain(PropertyStages):
     def inspect_pw(self) -> None:
         """Count the run, and keep what is known of a failure."""
         jobs = [job for job in self.ctx.pw.called if isinstance(job, orm.CalcJobNode)]
-        for job in jobs:
-            found = outputs_of(job).get("output_parameters")
-            parsed = {} if found is None else found.get_dict()
-            # 0 where pw.x was killed before it could say.
-            self.ctx.wall_seconds += float(parsed.get("wall_time_seconds") or 0.0)
-            self.ctx.iterations += int(parsed.get("total_number_of_scf_iterations") or 0)
+        seconds, iterations = pw_costs(jobs)
+        self.ctx.wall_seconds += seconds
+        self.ctx.iterations += iterations
         if self.ctx.pw.is_finished_ok:
             moved = None if self._substrate() else self._edges(self.ctx.pw).witness
             self.ctx.runs.append([self.ctx.degauss, True, moved])

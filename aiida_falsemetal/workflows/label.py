@@ -19,7 +19,7 @@ from ..calculations.label import failed_label, is_bulk, label_fingerprint, label
 from .endings import INTERRUPTIONS, was_cut_off
 from .gap import pw_parameters
 from .options import pw_options
-from .outputs import outputs_of
+from .outputs import outputs_of, pw_costs
 from .pseudos import gap_settings, input_dft, pseudos_of
 from .steady import SteadyWorkChain
 
@@ -167,11 +167,9 @@ class LabelWorkChain(SteadyWorkChain):
     def inspect_pw(self) -> None:
         """Count the run, and keep what is known of a failure."""
         jobs = [job for job in self.ctx.pw.called if isinstance(job, orm.CalcJobNode)]
-        for job in jobs:
-            found = outputs_of(job).get("output_parameters")
-            parsed = {} if found is None else found.get_dict()
-            self.ctx.wall_seconds += float(parsed.get("wall_time_seconds") or 0.0)
-            self.ctx.iterations += int(parsed.get("total_number_of_scf_iterations") or 0)
+        seconds, iterations = pw_costs(jobs)
+        self.ctx.wall_seconds += seconds
+        self.ctx.iterations += iterations
         self.ctx.done = self.ctx.pw.is_finished_ok
         if self.ctx.done:
             return

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.common.links import LinkType
 from ase.io import read
 
 from aiida_falsemetal.mlips.catalogue import model_path, presets
+from aiida_falsemetal.query.cards import twin_card
 from aiida_falsemetal.query.twins import label_rows, sample_rows, trained_twins, twins_progress
+from aiida_falsemetal.report.card import model_card
 from aiida_falsemetal.workflows.label import LabelWorkChain
 from aiida_falsemetal.workflows.rounds import active_run, committee
 from aiida_falsemetal.workflows.sample import SampleWorkChain
@@ -32,7 +35,7 @@ def content(**changes: Any) -> dict[str, Any]:
     """Of a file of twins, as far as the workchain looks at it."""
     return {
         **{"name": World.name, "training": TRAINING, "baseline": BASELINE, "licence": "MIT", "slots": 2},
-        **{"split": {"test": 0.2, "valid": 0.2, "seed": 1}, "rounds": ROUNDS, "label": {"most": None}},
+        **{"split": {"test": 0.2, "valid": 0.2, "seed": 1}, "rounds": ROUNDS, "label": {"most": None, "max_drop": 2.5}},
         **changes,
     }
 
@@ -89,10 +92,14 @@ class Trainer(World):
         predictions.set_array("energy", np.array([frame.info["label_energy"] for frame in frames]))
         predictions.set_array("forces", np.concatenate([frame.arrays["label_forces"] for frame in frames]))
         model = orm.SinglefileData(model_path(presets()["twin-sr"]), filename="twin.model")
-        outputs = {"model": model, "predictions": predictions, "results": orm.Dict({"facts": FACTS})}
-        node = nodes.workchain("falsemetal.train", {}, outputs)
-        node.base.extras.set("falsemetal_training", digest)
-        return node
+        results = orm.Dict({"facts": FACTS, "threads": 1, "wall_seconds": 7200.0, "versions": {"mace-torch": "0.3"}})
+        outputs = {"model": model, "predictions": predictions, "results": results}
+        chain = nodes.workchain("falsemetal.train")
+        nodes.calculation("falsemetal.train", self.computer, {"labels": labels}, outputs, chain)
+        for name, node in outputs.items():
+            node.base.links.add_incoming(chain, LinkType.RETURN, name)
+        chain.base.extras.set("falsemetal_training", digest)
+        return chain
 
 
 @pytest.fixture
@@ -158,6 +165,12 @@ def test_rounds_train_sample_and_label_what_was_chosen(
     made = trained_twins(World.name)
     assert made is not None and made.labels == 30 and made.models["long_ranged"].label == f"{World.name}-lr"
     assert [row["round"] for row in sample_rows(World.name)] == [None, None, 1, 1, 2, 2]
+    card = twin_card(World.name, "long_ranged")
+    assert (card["label"], card["twin"]) == (f"{World.name}-lr", f"{World.name}-sr")
+    assert [(source["round"], source["labels"]) for source in card["sources"]] == [(0, 10), (1, 10), (2, 10)]
+    assert card["training_seconds"] == 7200.0 and card["nodes"]["MlipData"] == made.models["long_ranged"].uuid
+    said = model_card(card)
+    assert said.startswith(f"# {World.name}-lr\n") and "30 labels of PBE" in said and "7200" not in said
     found = twins_progress(World.name, {}, 24, None, [FRAMES] * 4)
     assert (found.active.runs, found.active.asked) == (4, 4 * FRAMES)
 
@@ -189,6 +202,6 @@ def test_a_member_that_cannot_be_trained_ends_it(active: Callable[..., Driven], 
 def test_no_more_labels_of_the_sources_than_asked(active: Callable[..., Driven], aiida_localhost: orm.Computer) -> None:
     """The first frame of each run before the second of any."""
     world = Trainer(aiida_localhost)
-    driven = active(world, twins=orm.Dict(content(label={"most": 6})), stop_after=orm.Str("labels"))
+    driven = active(world, twins=orm.Dict(content(label={"most": 6, "max_drop": 2.5})), stop_after=orm.Str("labels"))
     assert driven.node.is_finished_ok and len(world.labels) == 6
     assert sorted(row["step"] for row in label_rows(World.name)) == [0, 0, 1, 1, 2, 2]

@@ -57,7 +57,9 @@ class World:
             atoms.positions[0, 0] += 0.01 * step + 0.3 * zlib.crc32(digest.encode()) / 2**32
             atoms.cell[0, 0] += 1e-4 * int(self.name[4:])
             outputs[f"frames__s{step:08d}"] = orm.StructureData(ase=atoms)
-            outputs[f"records__s{step:08d}"] = orm.Dict({"source": "film", "step": step, "temperature": 300.0})
+            outputs[f"records__s{step:08d}"] = orm.Dict(
+                {"source": "film", "step": step, "temperature": 300.0, "round": given["run"].get_dict().get("round")}
+            )
         node = nodes.workchain("falsemetal.sample", {}, outputs)
         node.base.extras.set_many({"falsemetal_twins": given["twins"].value, "falsemetal_fingerprint": digest})
         orm.Group.collection.get_or_create("falsemetal/twins/" + given["twins"].value)[0].add_nodes(node)

@@ -1,0 +1,101 @@
+"""What the graph knows of a twin, for its card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida import orm
+
+from .twins import Trained, label_rows, trained_twins
+
+TRAINING_KEYS = (
+    *("channels", "max_L", "correlation", "max_ell", "epochs", "batch_size", "lr"),
+    *("energy_weight", "forces_weight", "dtype", "seed"),
+)
+
+
+def twin_card(name: str, kind: str) -> dict[str, Any]:
+    """Of the newest trained twins called ``name``.
+
+    :param kind: ``short_ranged`` or ``long_ranged``.
+    :return: what :func:`aiida_falsemetal.report.card.model_card` wants.
+    :raises ValueError: if there are no trained twins of that name.
+    """
+    made = trained_twins(name)
+    if made is None:
+        raise ValueError(f"there are no trained twins called {name}.")
+    node = made.models[kind]
+    (other,) = (model.label for key, model in made.models.items() if key != kind)
+    chain = orm.load_node(made.pk)
+    job = _training_job(node)
+    results = job.outputs.results.get_dict()
+    split = chain.outputs.split.get_dict()
+    counts = {key: len(split[key]) for key in ("train", "valid", "test")}
+    errors = made.errors[kind]
+    return {
+        "label": node.label,
+        "twin": other,
+        "family": node.family,
+        "kwargs": node.kwargs,
+        "facts": node.facts,
+        "file": node.filename,
+        "bytes": len(node.get_content(mode="rb")),
+        "sha256": node.sha256,
+        "dft": {**chain.inputs.label.get_dict(), "max_drop": made.content["label"]["max_drop"]},
+        "split": {**counts, "usable": split["usable"], "metallic": split["metallic"]},
+        "sources": _sources(name, set(split["fingerprints"])),
+        "training": {key: made.content["training"][key] for key in TRAINING_KEYS},
+        "training_seconds": sum(_seconds(one) for one in _jobs(job)),
+        "threads": results["threads"],
+        "errors": errors["rows"],
+        "slopes": errors["slopes"],
+        "nodes": _nodes(made, kind),
+        "versions": results["versions"],
+    }
+
+
+def _training_job(node: orm.Data) -> Any:
+    """The job that made the model's file."""
+    return node.creator.inputs.model.creator
+
+
+def _jobs(last: Any) -> list[Any]:
+    """All jobs of a training, the last one among them."""
+    caller = last.caller
+    return [last] if caller is None else [job for job in caller.called if isinstance(job, orm.CalcJobNode)]
+
+
+def _seconds(job: Any) -> float:
+    found = job.base.links.get_outgoing(link_label_filter="results").all_nodes()
+    return float(found[0].get_dict().get("wall_seconds") or 0.0) if found else 0.0
+
+
+def _sources(name: str, used: set[str]) -> list[dict[str, Any]]:
+    """The usable labels by source and round."""
+    rows = [row for row in label_rows(name) if row["usable"] and row["fingerprint"] in used]
+    found = []
+    for source, number in dict.fromkeys((row["source"], row["round"] or 0) for row in rows):
+        own = [row for row in rows if (row["source"], row["round"] or 0) == (source, number)]
+        drops = [abs(row["drop"]) for row in own if row["drop"] is not None]
+        found.append(
+            {
+                "source": source,
+                "round": number,
+                "atoms": own[0]["atoms"],
+                "temperatures": sorted({row["temperature"] for row in own}),
+                "labels": len(own),
+                "largest_drop": max(drops, default=None),
+                "samplers": sorted({str(row["sampler"]) for row in own}),
+            }
+        )
+    return found
+
+
+def _nodes(made: Trained, kind: str) -> dict[str, str]:
+    node = made.models[kind]
+    return {
+        "MlipData": node.uuid,
+        "TwinWorkChain": orm.load_node(made.pk).uuid,
+        "training": _training_job(node).uuid,
+        "labels": _training_job(node).inputs.labels.uuid,
+    }
