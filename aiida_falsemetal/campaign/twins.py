@@ -202,7 +202,7 @@ class Rounds(Section):
     apart: float = Field(default=0.2, ge=0.0, le=1e6, description="time in ps between two of them, at least")
     least: float = Field(default=0.05, ge=0.0, description="disagreement in eV/Å below which a frame teaches little")
     most: float = Field(default=1.0, gt=0.0, description="disagreement in eV/Å above which a frame may be no physics")
-    epochs: int | None = Field(default=None, ge=1, le=100000, description="epochs of a committee, null for training's")
+    training: dict[str, Any] = Field(default_factory=dict, description="training settings that differ in the rounds")
     sampling: dict[str, Any] = Field(default_factory=dict, description="sampling settings that differ in the rounds")
 
     @model_validator(mode="after")
@@ -297,7 +297,11 @@ class Twins(Section):
         return self
 
     def _check_rounds(self) -> None:
-        """Sources and sampling of the active rounds."""
+        """Sources, sampling and training of the active rounds."""
+        try:
+            Training.model_validate({**self.training.model_dump(), **self.rounds.training})
+        except ValidationError as error:
+            raise _moved(error, ("rounds", "training")) from error
         for name in self.moved:
             if name not in self.sources:
                 problem = f"there is no source {shown(name)}"

@@ -36,15 +36,15 @@ class Member:
 def committee(content: dict[str, Any], number: int) -> list[Member]:
     """The members of a round: short-ranged and long-ranged in turn, every two with the next seed.
 
-    The first two are the twins of the labels so far, with the training's own seed.
+    The first two have the training's own seed: the twins of the labels so far, as far as ``rounds.training`` is empty.
 
     :param content: of the file of twins, with ``baseline``.
     """
     members = []
+    common = {**content["training"], **content["rounds"]["training"]}
     for place in range(content["rounds"]["committee"]):
         long_ranged, later = bool(place % 2), place // 2
-        training = {**content["training"], "seed": content["training"]["seed"] + later}
-        training["epochs"] = content["rounds"]["epochs"] or training["epochs"]
+        training = {**common, "seed": common["seed"] + later}
         suffix = ("lr" if long_ranged else "sr") + (f"{later + 1}" if later else "")
         parameters = training_parameters(training, content["baseline"] if long_ranged else None)
         members.append(Member(f"m{place:02d}", f"{content['name']}-r{number}-{suffix}", parameters))

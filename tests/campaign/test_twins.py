@@ -47,7 +47,9 @@ def test_the_shipped_files_are_good(file: Path) -> None:
 
 def test_water_is_what_issue_and_docs_say() -> None:
     twins = load_twins(FILES / "water.yaml")
-    assert twins.configurations >= 200
+    # Each active run is moved by two models.
+    active = 2 * sum(run["selection"]["frames"] for run in expand_rounds(twins))
+    assert twins.configurations + active >= 200
     assert all((source.film or source.bulk or {}).get("molecules", 0) >= 24 for source in twins.sources.values())
 
 
@@ -153,6 +155,8 @@ def test_without_rounds_there_are_no_active_runs() -> None:
         ({"frames": 500}, "rounds.frames: 500 frames are asked for and a run of `film` stores 80"),
         ({"sampling": {"step": 3}}, "rounds.sampling.step: unknown key"),
         ({"committee": 1}, "rounds.committee"),
+        ({"training": {"epoch": 3}}, "rounds.training.epoch: unknown key"),
+        ({"training": {"epochs": 0}}, "rounds.training.epochs"),
     ],
 )
 def test_a_fault_in_the_rounds_is_named(given: dict[str, Any], says: str) -> None:

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.qe, pytest.mark.slow]
 
 TINY = Path(__file__).parents[2] / "workflows" / "twins" / "tiny.yaml"
 ROUNDS = """
-rounds: {number: 1, committee: 2, sources: [film8], frames: 1, least: 0.0, most: 1000.0, epochs: 1,
+rounds: {number: 1, committee: 2, sources: [film8], frames: 1, least: 0.0, most: 1000.0, training: {epochs: 1},
          sampling: {steps: 200, equilibration: 0.0, stride: 5, frame_stride: 5}}
 """
 """The committee knows nothing yet, so any frame that it disagrees on will do."""

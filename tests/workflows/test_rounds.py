@@ -27,7 +27,7 @@ from .test_train import BASELINE, GIVEN
 from .test_twin import FRAMES, World, run  # noqa: F401  the fixture
 
 TRAINING = {**GIVEN, "walltime": 600, "max_jobs": 3}
-ROUNDS = {"number": 2, "committee": 3, "epochs": 5}
+ROUNDS = {"number": 2, "committee": 3, "training": {"epochs": 5}}
 FACTS = {"elements": ["H", "O"], "cutoff": 4.5, "layers": 2, "long_ranged": False, "licence": "", "reference": ""}
 
 
@@ -123,12 +123,12 @@ def active(
 
 
 def test_members_differ_in_range_and_seed() -> None:
-    members = committee(content(rounds={"number": 1, "committee": 4, "epochs": None}), 1)
+    members = committee(content(rounds={"number": 1, "committee": 4, "training": {}}), 1)
     assert [member.label for member in members] == [f"{World.name}-r1-{end}" for end in ("sr", "lr", "sr2", "lr2")]
     assert [member.parameters["family"] for member in members] == ["mace", "mace_ewald"] * 2
     assert [member.parameters["options"]["seed"] for member in members] == [1, 1, 2, 2]
     assert {member.parameters["epochs"] for member in members} == {GIVEN["epochs"]}
-    assert committee(content(), 1)[0].parameters["options"]["max_num_epochs"] == ROUNDS["epochs"]
+    assert committee(content(), 1)[0].parameters["options"]["max_num_epochs"] == 5
 
 
 def test_a_run_is_found_by_who_moves_it_and_who_judges() -> None:
