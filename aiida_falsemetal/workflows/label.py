@@ -119,7 +119,6 @@ class LabelWorkChain(SteadyWorkChain):
         self.ctx.settings["input_dft"] = input_dft(self.ctx.settings["functional"], self.inputs.pseudos.values())
         self.ctx.bulk = is_bulk(self.inputs.structure)
         self.ctx.done, self.ctx.attempt, self.ctx.wall_seconds, self.ctx.iterations = False, 0, 0.0, 0
-        self.ctx.interrupted = 0
         self.ctx.film = prepare_configuration(
             self.inputs.structure,
             orm.Dict({"vacuum": self.ctx.settings["vacuum"], "bulk": self.ctx.bulk}),
@@ -159,7 +158,7 @@ class LabelWorkChain(SteadyWorkChain):
                 "max_iterations": orm.Int(3),
                 # The wavefunctions of hundreds of labels would fill a disk, and nobody starts from them.
                 "clean_workdir": orm.Bool(True),
-                "metadata": {"call_link_label": f"pw_run_{self.ctx.attempt + self.ctx.interrupted}"},
+                "metadata": {"call_link_label": f"pw_run_{self.ctx.attempt + self._interrupted()}"},
             }
         )
         return ToContext(pw=self.submit(PwBaseWorkChain, **inputs))
@@ -175,8 +174,8 @@ class LabelWorkChain(SteadyWorkChain):
             return
         for job in jobs:
             job.base.caching.is_valid_cache = False
-        if was_cut_off(self.ctx.pw, jobs) and self.ctx.interrupted < INTERRUPTIONS:
-            self.ctx.attempt, self.ctx.interrupted = self.ctx.attempt - 1, self.ctx.interrupted + 1
+        if was_cut_off(self.ctx.pw, jobs) and self._interrupted() < INTERRUPTIONS:
+            self.ctx.attempt, self.ctx.interrupted = self.ctx.attempt - 1, self._interrupted() + 1
             self.report(f"pw.x was cut off; the same run once more, {self.ctx.interrupted} of {INTERRUPTIONS} times")
             return
         last = max(jobs, key=lambda job: job.pk) if jobs else self.ctx.pw
@@ -185,6 +184,10 @@ class LabelWorkChain(SteadyWorkChain):
             "exit_message": str(last.exit_message or last.process_state),
         }
         self.report(f"run {self.ctx.attempt} failed: {self.ctx.failure['exit_message']}")
+
+    def _interrupted(self) -> int:
+        """How often pw.x was cut off; a workchain of an older version does not count."""
+        return int(self.ctx.get("interrupted", 0))
 
     def evaluate(self) -> None:
         """The label."""
