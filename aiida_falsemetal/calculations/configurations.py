@@ -101,6 +101,23 @@ def select_configurations(
     return outputs
 
 
+@calcfunction
+def outlier_record(structure: orm.StructureData, result: orm.Dict, info: orm.Dict, parameters: orm.Dict) -> orm.Dict:
+    """The record of a campaign's frame, as :func:`select_configurations` gives one.
+
+    :param structure: the frame.
+    :param result: of its gap.
+    :param info: of its interface.
+    :param parameters: ``source``, ``sampler``, ``residual`` (eV), ``temperature`` (K).
+    """
+    given, found, interface = parameters.get_dict(), result.get_dict(), info.get_dict()
+    atoms = structure.get_ase()
+    contact = closest_contact(atoms.positions, interface["molecules"], atoms.cell.array)
+    kept = {key: found.get(key) for key in ("step", "time_ps", "Mz", "expected_drop")}
+    more = {key: float(interface[key]) for key in ("area", "thickness", "eps_inf")}
+    return orm.Dict({**given, **kept, **more, "bulk": False, "contact": contact, "chosen_for": "missing energy"})
+
+
 def _choice(
     drops: Array, contacts: Array, wanted: dict[str, Any], spacing: int, committee: orm.ArrayData | None
 ) -> Choice:

@@ -189,6 +189,14 @@ class Training(Section):
     code: Text | None = Field(default=None, description="label of the AiiDA code with mace-torch, null for ours")
 
 
+class Outliers(Section):
+    """Frames of a campaign, for which DFT has been asked already, whose energy an MLIP misses most."""
+
+    campaign: Name = Field(description="name of a campaign in the graph")
+    mlip: Name = Field(description="name of one of its MLIPs")
+    frames: int = Field(ge=1, le=10000, description="configurations, at most")
+
+
 class Rounds(Section):
     """Active rounds: a committee that is trained on the labels so far moves sources, and says what to label next."""
 
@@ -243,6 +251,9 @@ class Twins(Section):
     split: Split = Field(default_factory=Split, description="training, validation and test")
     training: Training = Field(default_factory=Training, description="settings of the training")
     ewald: Ewald = Field(default_factory=Ewald, description="the long-ranged twin's charges")
+    outliers: dict[Name, Outliers] = Field(
+        default_factory=dict, max_length=100, description="frames of campaigns to label, by a name of their own"
+    )
     rounds: Rounds = Field(default_factory=Rounds, description="active rounds before the training")
     licence: str = Field(default="", max_length=200, description="SPDX identifier of the twins' licence")
     slots: int = Field(default=2, ge=1, le=100000, description="cores in use at once: ranks times threads in flight")
@@ -288,6 +299,9 @@ class Twins(Section):
             if needed > self.slots:
                 problem = f"{needed} cores are needed at once, and slots is {self.slots}"
                 raise fault(location, problem, f"give {needed} slots, or less here")
+        for name in self.outliers:
+            if name in self.sources:
+                raise fault(("outliers", name), "is the name of a source, too", "give another name")
         self._check_rounds()
         held = set[str]().union(*(source.elements() for source in self.sources.values()))
         missing = sorted(held - set(self.ewald.table()))
@@ -383,6 +397,8 @@ def _meaning(location: Location) -> str:
             model = Source
         case ["samplers", _, field, *_]:
             model = MlipSpec
+        case ["outliers", _, field]:
+            model = Outliers
         case [section, field, *_] if section in _SECTIONS:
             model = _SECTIONS[str(section)]
         case [field]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import click
@@ -37,6 +36,7 @@ def run_twins(
     from .daemon import require_daemon
     from .follow import with_daemon
     from .locks import campaign_lock
+    from .twins_show import show, show_twins
 
     runs = expand_runs(content, samplers)
     click.echo(_state(content, runs))
@@ -138,6 +138,7 @@ def twins_builder(
         for number, run in enumerate(runs)
     }
     builder.active_runs = orm.List(expand_rounds(content))
+    builder.outliers = _outlier_nodes(content)
     builder.samplers = {
         numbers[name]: MlipData.find_or_make(s.path, s.family, s.kwargs, s.facts, name, accepted=s.accepted)
         for name, s in samplers.items()
@@ -156,6 +157,45 @@ def twins_builder(
     builder.stop_after = orm.Str(stop_after)
     builder.retry = orm.Bool(retry)
     return builder
+
+
+def _outliers(content: Any) -> list[tuple[str, Any]]:
+    """Of every entry of `outliers` its name and its frames.
+
+    :raises click.ClickException: if a campaign or an MLIP is not in the graph.
+    """
+    found = []
+    for name, wanted in content.outliers.items():
+        try:
+            frames = _frames(wanted.campaign, wanted.mlip, wanted.frames, content.label.max_drop)
+        except ValueError as error:
+            raise click.ClickException(f"outliers.{name}: {error} Run the campaign first, or name another.") from error
+        found.append((name, frames))
+    return found
+
+
+@cache
+def _frames(campaign: str, mlip: str, count: int, max_drop: float) -> Any:
+    """Asked of the graph once: the progress wants their number every few seconds."""
+    from ..query.outliers import find_outliers
+
+    return find_outliers(campaign, mlip, count, max_drop)
+
+
+def _outlier_nodes(content: Any) -> dict[str, dict[str, Any]]:
+    """Nodes of these frames, as the workchain is given them."""
+    from aiida import orm
+
+    from ..query.outliers import configuration_nodes
+
+    found: dict[str, dict[str, Any]] = {}
+    for name, frames in _outliers(content):
+        for frame in frames:
+            kelvin = orm.load_node(frame.pair_pk).inputs.md.get_dict().get("temperature")
+            said = {"source": name, "sampler": content.outliers[name].mlip, "residual": frame.residual}
+            parameters = orm.Dict({**said, "campaign": content.outliers[name].campaign, "temperature": kelvin})
+            found[f"o{len(found):04d}"] = {**configuration_nodes(frame), "parameters": parameters}
+    return found
 
 
 def twins_content(content: Any) -> dict[str, Any]:
@@ -239,7 +279,8 @@ def _progress(content: Any, runs: list[Any]) -> Any:
     from ..query.twins import twins_progress
 
     counts = {run.fingerprint: run.content["selection"]["frames"] for run in runs}
-    return twins_progress(content.name, counts, _atoms(runs), content.label.most, _active(content))
+    outliers = sum(len(frames) for _, frames in _outliers(content))
+    return twins_progress(content.name, counts, _atoms(runs), content.label.most, _active(content), outliers)
 
 
 def _active(content: Any) -> list[int]:
@@ -260,77 +301,6 @@ def _atoms(runs: list[Any]) -> int:
         number = given.get("molecules") or FilmParameters(**given).liquid().number
         sizes += [3 * number] * run.content["selection"]["frames"]
     return round(sum(sizes) / len(sizes))
-
-
-def show(content: Any) -> None:
-    """Print the labels by source."""
-    from ..query.twins import label_rows, sample_rows
-    from .common import print_rows
-
-    for row in sample_rows(content.name):
-        if row["reason"]:
-            click.echo(f"SampleWorkChain<{row['pk']}>: {row['reason']}", err=True)
-    rows = label_rows(content.name)
-    table = []
-    for source, number in dict.fromkeys((row["source"], row["round"] or 0) for row in rows):
-        own = [row for row in rows if row["source"] == source and (row["round"] or 0) == number]
-        drops = [abs(row["drop"]) for row in own if row["drop"] is not None]
-        gaps = [row["gap"] for row in own if row["gap"] is not None]
-        table.append(
-            {
-                "source": source,
-                **({"round": number} if content.rounds.number else {}),
-                "labels": sum(row["exit_code"] == 0 for row in own),
-                "metallic": sum(bool(row["metallic"]) for row in own),
-                "failed": sum(row["exit_code"] != 0 for row in own),
-                "largest drop (V)": max(drops, default=None),
-                "smallest gap (eV)": min(gaps, default=None),
-                "core-hours": sum(row["wall_seconds"] or 0.0 for row in own) * content.label.ranks / 3600.0,
-            }
-        )
-    print_rows(table, "table")
-
-
-def show_twins(content: Any) -> None:
-    """Print the errors, write the models' files and cards, and say how a campaign uses them."""
-    from ..query.cards import twin_card
-    from ..query.twins import trained_twins
-    from ..report.card import model_card
-    from .common import print_rows, results_folder
-
-    made = trained_twins(content.name)
-    if made is None:
-        return
-    rows = []
-    for name, errors in made.errors.items():
-        for row in errors["rows"]:
-            if row["part"] != "train" or row["source"] == "all":
-                rows.append({"twin": name.replace("_", "-"), **row})
-    click.echo("errors in meV/Å and meV an atom; test frames are held out")
-    print_rows(rows, "table")
-    for name, errors in made.errors.items():
-        for part, found in errors["slopes"].items():
-            click.echo(f"{name.replace('_', '-')}, missing-energy slope, {part} films: {_slope(found)}")
-    folder = results_folder("twins") / content.name
-    folder.mkdir(parents=True, exist_ok=True)
-    click.echo("in a campaign file in this folder:\nmlips:")
-    for kind, node in made.models.items():
-        # The checksum in the name: a later training does not replace an earlier one's file.
-        path = folder / f"{node.label}-{node.sha256[:8]}.model"
-        path.write_bytes(node.get_content(mode="rb"))
-        path.with_suffix(".md").write_text(model_card(twin_card(content.name, kind)), encoding="utf-8")
-        facts = node.facts
-        given = {"family": node.family, "file": str(path), "kwargs": node.kwargs}
-        given.update({key: facts[key] for key in ("licence", "reference") if facts.get(key)})
-        click.echo(f"  {node.label}: {json.dumps(given, ensure_ascii=False)}  # MlipData<{node.pk}>")
-
-
-def _slope(found: dict[str, Any]) -> str:
-    if found["slope"] is None:
-        return str(found["says"])
-    return (
-        f"{found['slope']:.2f} [{found['low']:.2f}, {found['high']:.2f}] of {found['frames']} frames; {found['says']}"
-    )
 
 
 def _exit_unless_well(name: str) -> None:

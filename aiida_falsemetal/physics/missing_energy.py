@@ -182,6 +182,17 @@ def role(frame: Mapping[str, Any]) -> str:
     return METALLIC if frame["metallic"] else USED
 
 
+def residuals(frames: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+    """E_DFT - E_MLIP in eV about its mean, by the index of each frame that the test uses.
+
+    :param frames: see :func:`role`; of one interface, MLIP and DFT setting.
+    """
+    used = [index for index, frame in enumerate(frames) if role(frame) == USED]
+    found = {index: float(frames[index]["energy"] - frames[index]["energy_mlip"]) for index in used}
+    mean = float(np.mean(list(found.values()))) if found else 0.0
+    return {index: value - mean for index, value in found.items()}
+
+
 def of_frames(frames: Sequence[Mapping[str, Any]], volume: float, eps_inf: float = EPS_INF) -> MissingEnergy:
     """The test over the frames of one pair.
 

@@ -19,6 +19,7 @@ LABEL_KEYS = (
     *("source", "sampler", "temperature", "step", "atoms", "bulk", "chosen_for", "contact", "Mz", "expected_drop"),
     *("energy", "dipole", "drop", "gap", "metallic", "usable", "largest_force", "functional", "ecutwfc"),
     *("scf_iterations", "wall_seconds", "attempt", "exit_code", "exit_message", "fingerprint", "round", "disagreement"),
+    "residual",
 )
 """Keys of a label that its row has."""
 
@@ -116,7 +117,12 @@ class Progress:
 
 
 def twins_progress(
-    name: str, fingerprints: dict[str, int], atoms: int, most: int | None = None, active: Sequence[int] = ()
+    name: str,
+    fingerprints: dict[str, int],
+    atoms: int,
+    most: int | None = None,
+    active: Sequence[int] = (),
+    outliers: int = 0,
 ) -> Progress:
     """How far the twins ``name`` are.
 
@@ -124,12 +130,13 @@ def twins_progress(
     :param atoms: of a typical configuration, for a guess of a label's time.
     :param most: labels of the sources at most.
     :param active: how many configurations each run of the active rounds is asked for.
+    :param outliers: frames of campaigns; counted with the sources.
     """
     samples, rows = sample_rows(name), label_rows(name)
     first = [row for row in samples if row["fingerprint"] in fingerprints]
     ended = {row["fingerprint"] for row in first if row["state"] in ENDED}
     later = [count for digest, count in fingerprints.items() if digest not in ended]
-    sources = _part(first, later, [row for row in rows if row["round"] is None], most)
+    sources = _part(first, later, [row for row in rows if row["round"] is None], most, outliers)
     rounds = [row for row in samples if row["round"] is not None]
     done = sum(row["state"] in ENDED for row in rounds)
     moved = _part(rounds, active[done:], [row for row in rows if row["round"] is not None], None)
@@ -138,17 +145,24 @@ def twins_progress(
     return Progress(sources, moved, (sources.missing + moved.missing) * each)
 
 
-def _part(samples: list[dict[str, Any]], later: Sequence[int], labels: list[dict[str, Any]], most: int | None) -> Part:
+def _part(
+    samples: list[dict[str, Any]],
+    later: Sequence[int],
+    labels: list[dict[str, Any]],
+    most: int | None,
+    more: int = 0,
+) -> Part:
     """Counts of rows.
 
     :param later: configurations that each run is asked for which has not ended.
+    :param more: configurations of no sampling run.
     """
     ended = [row for row in samples if row["state"] in ENDED]
     well = [row for row in ended if row["exit_status"] == 0]
     asked = sum(row["chosen"] or 0 for row in well) + sum(later)
     done = [row for row in labels if row["exit_code"] == 0]
     failed = len(labels) - len(done)
-    asked = asked if most is None else min(asked, most)
+    asked = more + (asked if most is None else min(asked, most))
     metallic = sum(not row["usable"] for row in done)
     return Part(len(well), len(ended) - len(well), asked, len(done), metallic, failed)
 

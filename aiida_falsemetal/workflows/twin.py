@@ -16,18 +16,18 @@ from aiida import orm
 from aiida.engine import ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
+from ..calculations.configurations import outlier_record
 from ..calculations.label import label_fingerprint
-from ..calculations.twins import evaluate_twin, make_twin, training_set
+from ..calculations.twins import evaluate_twin
 from ..data.mlip import MlipData
-from .known import configurations_of, known_checkpoint, known_labels, known_samples, known_training
-from .label import GROUP_PREFIX, LabelWorkChain
-from .options import md_options
+from .known import configurations_of, known_labels, known_samples
+from .label import LabelWorkChain
 from .outputs import outputs_of
 from .pseudos import pseudos_of
 from .rounds import MOVERS, Member, active_run, committee
 from .sample import SampleWorkChain
-from .steady import SteadyWorkChain
-from .train import MaceTrainWorkChain, training_fingerprint, training_parameters
+from .train import training_parameters
+from .trainings import TrainingSteps
 
 RUNS_AT_ONCE = 8
 STAGES = ("samples", "labels", "rounds", "training")
@@ -36,7 +36,7 @@ TWINS = {"short_ranged": "sr", "long_ranged": "lr"}
 """Outputs, and what the models' names end in."""
 
 
-class TwinWorkChain(SteadyWorkChain):
+class TwinWorkChain(TrainingSteps):
     """See the module."""
 
     @classmethod
@@ -46,6 +46,9 @@ class TwinWorkChain(SteadyWorkChain):
         spec.input("twins", valid_type=orm.Dict, help="The file's content.")
         spec.input_namespace("runs", valid_type=orm.Dict, dynamic=True, help="Of the sampling runs, by number.")
         spec.input("active_runs", valid_type=orm.List, default=lambda: orm.List([]), help="Of the active rounds.")
+        spec.input_namespace(
+            "outliers", dynamic=True, required=False, help="By number: structure, result, info, parameters."
+        )
         spec.input_namespace("samplers", valid_type=MlipData, dynamic=True, help="By number, as `sampler` of a run.")
         spec.input_namespace("sampler_codes", valid_type=orm.AbstractCode, dynamic=True, help="By number.")
         spec.input("label", valid_type=orm.Dict, help="Settings of the labels, see label_settings.")
@@ -97,7 +100,16 @@ class TwinWorkChain(SteadyWorkChain):
         self.node.label = self.ctx.name
         self._group().add_nodes(self.node)
         self.ctx.round = -1
+        self.ctx.outliers = self._outliers()
         self.ctx.samples, self.ctx.models = {}, {}
+
+    def _outliers(self) -> list[tuple[int, int]]:
+        """PKs of configuration and record of the campaigns' frames; a record is made once for each frame."""
+        found = []
+        for key, nodes in sorted(self.inputs.get("outliers", {}).items()):
+            record = outlier_record(**nodes, metadata={"call_link_label": f"record_{key}"})
+            found.append((nodes["structure"].pk, record.pk))
+        return found
 
     def another_round(self) -> bool:
         """Whether there is one more; the first has number 0."""
@@ -204,8 +216,9 @@ class TwinWorkChain(SteadyWorkChain):
         most = self.inputs.twins.get_dict().get("label", {}).get("most")
         first = sorted(found for found in ranked if found[1] in self.inputs.runs)[:most]
         active = sorted(found for found in ranked if found[1] not in self.inputs.runs)
+        chosen = [*(found[2:] for found in first), *self.ctx.outliers, *(found[2:] for found in active)]
         self.ctx.configurations = {}
-        for number, (_, _, frame, record) in enumerate([*first, *active]):
+        for number, (frame, record) in enumerate(chosen):
             structure = orm.load_node(frame)
             digest = label_fingerprint(structure, settings, pseudos_of(settings["pseudo_family"], structure))
             self.ctx.configurations[f"c{number:05d}"] = {"frame": frame, "record": record, "fingerprint": digest}
@@ -285,25 +298,6 @@ class TwinWorkChain(SteadyWorkChain):
         """Whether the twins are wanted."""
         return bool(self.inputs.stop_after.value == STAGES[-1])
 
-    def gather_training(self) -> Any:
-        """The training set of the labels so far, the same for all that are trained on them."""
-        nodes: dict[str, Any] = {}
-        used: set[int] = set()
-        for key, pk in sorted(self.ctx.labels.items()):
-            if pk in used:  # the same configuration twice would be trained on and held out
-                continue
-            used.add(pk)
-            outputs = outputs_of(orm.load_node(pk))
-            nodes[f"structure_{key}"] = orm.load_node(self.ctx.configurations[key]["frame"])
-            nodes[f"label_{key}"], nodes[f"forces_{key}"] = outputs["label"], outputs["forces"]
-        settings = orm.Dict(self.inputs.twins.get_dict()["split"])
-        try:
-            made = training_set(settings, **nodes, metadata={"call_link_label": f"training_set_{self.ctx.round}"})
-        except ValueError as error:
-            return self.exit_codes.ERROR_TOO_FEW_LABELS.format(message=str(error))
-        self.ctx.training_set, self.ctx.parts = made["labels"], made["split"]
-        return None
-
     def split(self) -> None:
         """Give out what the twins are trained on."""
         self.out("labels", self.ctx.training_set)
@@ -318,59 +312,6 @@ class TwinWorkChain(SteadyWorkChain):
         }
         return ToContext(**self._train(self.ctx.parameters))
 
-    def _train(self, wanted: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """Submit the trainings that the graph does not have; where one was stopped, from its last checkpoint.
-
-        :param wanted: parameters by the name of what is trained. What is known is put into ``ctx.trained``.
-        """
-        content = self.inputs.twins.get_dict()
-        submitted, self.ctx.trained, self.ctx.training = {}, {}, sorted(wanted)
-        for name, parameters in wanted.items():
-            digest = training_fingerprint(self.ctx.training_set, parameters)
-            known = known_training(digest)
-            if known is not None:
-                self.ctx.trained[name] = known
-                continue
-            builder = MaceTrainWorkChain.get_builder()
-            builder.train.code = self.inputs.train_code
-            builder.train.labels = self.ctx.training_set
-            builder.train.parameters = orm.Dict(parameters)
-            checkpoint = known_checkpoint(digest)
-            if checkpoint is not None:
-                builder.train.checkpoint = checkpoint
-            options = {"slots": content["slots"], "max_wallclock_seconds": content["training"]["walltime"]}
-            builder.train.metadata.options = md_options(options, content["training"]["threads"])
-            builder.max_iterations = orm.Int(content["training"]["max_jobs"])
-            builder.metadata.call_link_label = f"train_{name}"
-            submitted[f"train_{name}"] = self.submit(builder)
-        return submitted
-
-    def _trainings(self) -> Any:
-        """Put the trainings that have ended into ``ctx.trained`` and into the group; an exit code if one has failed."""
-        for name in self.ctx.training:
-            if name in self.ctx.trained:
-                continue
-            node = self.ctx[f"train_{name}"]
-            if not node.is_finished_ok:
-                return self.exit_codes.ERROR_TRAINING.format(message=str(node.exit_message or node.process_state))
-            self.ctx.trained = {**self.ctx.trained, name: node.pk}
-        self._add(self.ctx.trained.values())
-        return None
-
-    def _model(self, name: str, label: str, parameters: dict[str, Any]) -> MlipData:
-        """What was trained as ``name``, as a model."""
-        outputs = outputs_of(orm.load_node(self.ctx.trained[name]))
-        described = {
-            "family": parameters["family"],
-            "kwargs": parameters["kwargs"],
-            "label": label,
-            "licence": self.inputs.twins.get_dict()["licence"],
-            "reference": reference(self.ctx.name, len(self.ctx.labels), self.inputs.label.get_dict()),
-        }
-        link = {"call_link_label": f"make_{name}"}
-        made: MlipData = make_twin(outputs["model"], outputs["results"], orm.Dict(described), metadata=link)
-        return made
-
     def evaluate(self) -> Any:
         """Errors and models."""
         fault = self._trainings()
@@ -382,20 +323,3 @@ class TwinWorkChain(SteadyWorkChain):
             self.out(f"{name}_errors", evaluate_twin(self.ctx.training_set, predictions, metadata=link))
             self.out(name, self._model(name, f"{self.ctx.name}-{suffix}", self.ctx.parameters[name]))
         return None
-
-    def _group(self) -> orm.Group:
-        return orm.Group.collection.get_or_create(label=GROUP_PREFIX + self.ctx.name)[0]
-
-    def _add(self, pks: Any) -> None:
-        """Put nodes that someone else has made into the group too: an archive is made from it."""
-        nodes = [orm.load_node(pk) for pk in pks]
-        if nodes:
-            self._group().add_nodes(nodes)
-
-
-def reference(name: str, labels: int, settings: dict[str, Any]) -> str:
-    """What a twin says of its training."""
-    return (
-        f"falsemetal twins {name}: {labels} labels of {settings['functional']}, {settings['ecutwfc']:g} Ry, "
-        f"{settings['pseudo_family']}"
-    )

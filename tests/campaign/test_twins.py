@@ -168,3 +168,18 @@ def test_a_fault_in_the_rounds_is_named(given: dict[str, Any], says: str) -> Non
 def test_labels_may_be_fewer_than_configurations_and_the_runs_are_the_same() -> None:
     few = changed("label", "most", value=5)
     assert parse_twins(few).configurations == 5 and fingerprints(few) == fingerprints(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"film": {"campaign": "a", "mlip": "b", "frames": 1}}, "outliers.film: is the name of a source, too"),
+        ({"polar": {"campaign": "a", "frames": 1}}, "outliers.polar.mlip"),
+        ({"polar": {"campaign": "a", "mlip": "b", "frames": 0}}, "outliers.polar.frames"),
+        ({"polar": {"campaign": "../a", "mlip": "b", "frames": 1}}, "outliers.polar.campaign"),
+    ],
+)
+def test_a_fault_in_the_outliers_is_named(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(CampaignError) as raised:
+        parse_twins({**copy.deepcopy(GOOD), "outliers": given}, "mine.yaml")
+    assert says in str(raised.value)

@@ -17,7 +17,7 @@ from aiida_falsemetal.cli import profile
 from aiida_falsemetal.cli.screen import read_campaign
 from aiida_falsemetal.cli.submit import pair_builder, screen_builder
 from aiida_falsemetal.cli.twins import check_label, read_twins
-from aiida_falsemetal.cli.twins_run import twins_builder
+from aiida_falsemetal.cli.twins_run import run_twins, twins_builder
 from aiida_falsemetal.data.mlip import MlipData
 from tests.data import nodes
 
@@ -106,3 +106,15 @@ def test_a_twins_builder_stores_nothing(ready: None) -> None:
     assert count() == before and not any(node.is_stored for node in builder.samplers.values())
     instantiate_process(get_manager().get_runner(), builder)
     assert count(MlipData) == 1
+
+
+def test_twins_of_a_campaign_that_is_not_there_are_refused_before_anything(ready: None, tmp_path: Path) -> None:
+    source = Path(__file__).parents[2] / "workflows" / "twins" / "tiny.yaml"
+    file = tmp_path / "tiny.yaml"
+    file.write_text(source.read_text() + "\noutliers: {polar: {campaign: nowhere, mlip: sr, frames: 2}}\n")
+    before = count()
+    content, samplers = read_twins(file)
+    settings = check_label(content, file)
+    with pytest.raises(click.ClickException, match=r"outliers\.polar: there is no campaign nowhere in the graph"):
+        run_twins(content, samplers, settings, stop_after="labels", retry=False, dry_run=False, follow=True)
+    assert count() == before

@@ -187,6 +187,21 @@ def _lost(original: Any, world: World, given: dict[str, Any]) -> orm.ProcessNode
     return node
 
 
+def test_frames_of_a_campaign_are_labelled_too(run: Callable[..., Driven]) -> None:
+    atoms, info = nodes.film()[0].copy(), nodes.film()[1]
+    atoms.positions[:, 2] += 0.01 * int(World.name[4:])
+    result = {"step": 70, "time_ps": 0.7, "Mz": 0.4, "expected_drop": 1.7}
+    said = {"source": "polar", "sampler": "sr", "residual": 0.8, "temperature": 300.0}
+    outlier = {"structure": orm.StructureData(ase=atoms), "result": orm.Dict(result), "info": orm.Dict(info)}
+    stored = {key: node.store() for key, node in outlier.items()}
+    world = World()
+    driven = run(world, outliers={"o0000": {**stored, "parameters": orm.Dict(said).store()}})
+    assert driven.node.is_finished_ok and len(world.labels) == 2 * FRAMES + 1
+    (row,) = (row for row in label_rows(World.name) if row["source"] == "polar")
+    assert (row["residual"], row["chosen_for"], row["round"]) == (0.8, "missing energy", None)
+    assert run(World(), outliers={"o0000": {**stored, "parameters": orm.Dict(said)}}).node.is_finished_ok
+
+
 def test_without_configurations_there_is_nothing_to_label(run: Callable[..., Driven]) -> None:
     world = World()
     world.sample = lambda given: nodes.workchain("falsemetal.sample", exit_status=310)  # type: ignore[method-assign]
