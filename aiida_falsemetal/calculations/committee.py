@@ -7,14 +7,15 @@ import json
 
 import numpy as np
 from aiida import orm
-from aiida.common import CalcInfo, CodeInfo
+from aiida.common import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from aiida.engine.processes.process_spec import CalcJobProcessSpec
 
 from ..data.mlip import MlipData
-from ..runner import archive, committee, files
+from ..runner import committee, files
 from ..runner.device import DEVICES
+from .runner_code import runner_code
 
 
 def validate_members(members: object, _: object) -> str | None:
@@ -60,7 +61,6 @@ class CommitteeCalculation(CalcJob):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the zipapp, the frames and the models' list; copy the models."""
         steps, positions = kept_frames(self.inputs.trajectory, self.inputs.parameters.get_dict()["start"])
-        folder.create_file_from_filelike(io.BytesIO(archive.build()), files.ARCHIVE, mode="wb")
         buffer = io.BytesIO()
         np.savez(buffer, positions=positions, cell=self.inputs.trajectory.get_cells()[0])
         buffer.seek(0)
@@ -76,13 +76,8 @@ class CommitteeCalculation(CalcJob):
         }
         with folder.open(committee.INPUT, "w") as handle:
             json.dump(content, handle)
-        codeinfo = CodeInfo()
-        codeinfo.code_uuid = self.inputs.code.uuid
-        codeinfo.cmdline_params = [files.ARCHIVE, committee.FLAG]
-        codeinfo.stdout_name = files.LOG
-        codeinfo.withmpi = False
         calcinfo = CalcInfo()
-        calcinfo.codes_info = [codeinfo]
+        calcinfo.codes_info = [runner_code(self, folder, committee.FLAG)]
         calcinfo.local_copy_list = [(node.uuid, node.filename, _file(name, node)) for name, node in members.items()]
         calcinfo.retrieve_list = [files.LOG, committee.RESULT]
         calcinfo.retrieve_temporary_list = [committee.OUTPUT]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from aiida import orm
-from aiida.common import CalcInfo, CodeInfo
+from aiida.common import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from aiida.engine.processes.calcjobs.calcjob import validate_calc_job
@@ -14,8 +14,9 @@ from aiida.engine.processes.process_spec import CalcJobProcessSpec
 
 from ..data.mlip import MlipData
 from ..physics.dipoles import atom_charges
-from ..runner import archive, files
+from ..runner import files
 from ..runner.device import DEVICES
+from .runner_code import runner_code
 
 DEFAULTS: dict[str, Any] = {
     "timestep": 1.0,
@@ -197,16 +198,10 @@ def driver_job(process: CalcJob, folder: Folder, more: dict[str, Any]) -> CalcIn
     """
     mlip: MlipData = process.inputs.mlip
     model = f"model-{mlip.filename}"
-    folder.create_file_from_filelike(_stream(archive.build()), files.ARCHIVE, mode="wb")
     with folder.open(files.INPUT, "w") as handle:
         json.dump({**_driver_input(process, model), **more}, handle)
-    codeinfo = CodeInfo()
-    codeinfo.code_uuid = process.inputs.code.uuid
-    codeinfo.cmdline_params = [files.ARCHIVE]
-    codeinfo.stdout_name = files.LOG
-    codeinfo.withmpi = False
     calcinfo = CalcInfo()
-    calcinfo.codes_info = [codeinfo]
+    calcinfo.codes_info = [runner_code(process, folder)]
     calcinfo.local_copy_list = [(mlip.uuid, mlip.filename, model)]
     return calcinfo
 
@@ -232,9 +227,3 @@ def _driver_input(process: CalcJob, model: str) -> dict[str, Any]:
         },
         "info": {key: info[key] for key in GEOMETRY if key in info},
     }
-
-
-def _stream(content: bytes) -> Any:
-    import io
-
-    return io.BytesIO(content)

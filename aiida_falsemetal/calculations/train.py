@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 from aiida import orm
-from aiida.common import CalcInfo, CodeInfo
+from aiida.common import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob
 from aiida.engine.processes.process_spec import CalcJobProcessSpec
 
-from ..runner import archive, files, training
+from ..runner import files, training
+from .runner_code import runner_code
 
 WALLTIME_SHARE = 0.9
 """Share of the scheduler's wall time after which a training ends itself: an epoch may be lost, and predictions of all
@@ -56,17 +56,11 @@ class MaceTrainCalculation(CalcJob):
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the zipapp and its input, copy labels and checkpoint."""
-        folder.create_file_from_filelike(io.BytesIO(archive.build()), files.ARCHIVE, mode="wb")
         seconds = WALLTIME_SHARE * self.inputs.metadata.options.max_wallclock_seconds
         with folder.open(training.INPUT, "w") as handle:
             json.dump({**self.inputs.parameters.get_dict(), "max_seconds": seconds}, handle)
-        codeinfo = CodeInfo()
-        codeinfo.code_uuid = self.inputs.code.uuid
-        codeinfo.cmdline_params = [files.ARCHIVE, training.FLAG]
-        codeinfo.stdout_name = files.LOG
-        codeinfo.withmpi = False
         calcinfo = CalcInfo()
-        calcinfo.codes_info = [codeinfo]
+        calcinfo.codes_info = [runner_code(self, folder, training.FLAG)]
         labels = self.inputs.labels
         calcinfo.local_copy_list = [(labels.uuid, labels.filename, training.LABELS)]
         if "checkpoint" in self.inputs:
