@@ -20,6 +20,9 @@ from .options import md_options
 from .outputs import outputs_of
 from .steady import SteadyWorkChain
 
+PHYSICS = MlipMdWorkChain.exit_codes.ERROR_PHYSICS.status
+"""Exit status of an MD whose model failed, and not a machine."""
+
 
 class SampleWorkChain(SteadyWorkChain):
     """See the module."""
@@ -88,9 +91,11 @@ class SampleWorkChain(SteadyWorkChain):
         return ToContext(md=self.submit(builder))
 
     def inspect_md(self) -> Any:
-        """A run that ended early (a broken molecule, an evaporated film) still gives what it reached."""
+        """A run that ended early (a broken molecule, an evaporated film) still gives what it reached, or nothing."""
         self.ctx.whole = {"trajectory", "series"} <= set(outputs_of(self.ctx.md))
-        if self.ctx.md.is_finished_ok or (self.ctx.md.exit_status == 400 and self.ctx.whole):
+        if self.ctx.md.is_finished_ok or self.ctx.md.exit_status == PHYSICS:
+            if not self.ctx.whole:
+                self.report(f"no frame to choose from: {self.ctx.md.exit_message}")
             return None
         return self.exit_codes.ERROR_MD.format(message=str(self.ctx.md.exit_message))
 

@@ -85,6 +85,12 @@ class TwinWorkChain(TrainingSteps):
             "ERROR_LABELS_LOST",
             message="{count} labels ended for reasons that are not pw.x's; the same command computes them again.",
         )
+        spec.exit_code(
+            404,
+            "ERROR_SAMPLES_LOST",
+            message="{count} sampling runs failed ({message}), and nothing is trained on less than was asked for. The "
+            "same command runs them again; a source that cannot be built or run has to be mended in the file.",
+        )
         spec.exit_code(403, "ERROR_TOO_FEW_LABELS", message="There is nothing to train on: {message}")
         spec.exit_code(
             410, "ERROR_TRAINING", message="A twin could not be trained: {message} The same command goes on."
@@ -101,7 +107,7 @@ class TwinWorkChain(TrainingSteps):
         self._group().add_nodes(self.node)
         self.ctx.round = -1
         self.ctx.outliers = self._outliers()
-        self.ctx.samples, self.ctx.models = {}, {}
+        self.ctx.samples, self.ctx.models, self.ctx.unsampled = {}, {}, []
 
     def _outliers(self) -> list[tuple[int, int]]:
         """PKs of configuration and record of the campaigns' frames; a record is made once for each frame."""
@@ -196,14 +202,15 @@ class TwinWorkChain(TrainingSteps):
         )
 
     def inspect_samples(self) -> None:
-        """Keep those that gave configurations; a run that failed takes nothing from the others."""
+        """Keep those that gave configurations; the others are labelled whatever becomes of one."""
         for key in self.ctx.now:
             node = self.ctx[f"sample_{key}"]
             if node.is_finished_ok:
                 self.ctx.samples = {**self.ctx.samples, key: node.pk}
             else:
                 source = self.ctx.runs[key]["source"]
-                self.report(f"sampling {source}: {node.exit_message or node.process_state}")
+                self.ctx.unsampled.append(f"{source}: {node.exit_message or node.process_state}")
+                self.report(f"sampling {self.ctx.unsampled[-1]}")
 
     def gather(self) -> Any:
         """All configurations, and which of them have no label yet; of each run the first, then the second, and so on,
@@ -287,11 +294,14 @@ class TwinWorkChain(TrainingSteps):
                 self.report(f"label {key}: {node.exit_message or node.process_state}")
 
     def conclude(self) -> Any:
-        """Say how many labels there are."""
+        """Say how many labels there are. What is trained must not depend on what happened to a machine."""
         self._look_up()
         self.report(f"{len(self.ctx.labels)} labels, {len(self.ctx.failed)} failed")
         if self.ctx.lost:
             return self.exit_codes.ERROR_LABELS_LOST.format(count=self.ctx.lost)
+        lost = self.ctx.unsampled
+        if lost and self.inputs.stop_after.value not in STAGES[:2]:
+            return self.exit_codes.ERROR_SAMPLES_LOST.format(count=len(lost), message=lost[0].rstrip("."))
         return None
 
     def should_train(self) -> bool:
