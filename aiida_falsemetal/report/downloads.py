@@ -40,6 +40,7 @@ class Downloads:
         self._drawings_left, self._numbers_left = DRAWINGS, NUMBERS
         for figure in figures:
             self._lines[figure.numbers.kind, figure.numbers.key] = self._line(figure)
+        self._widths = next((figure for figure in figures if figure.numbers.kind == "widths"), None)
 
     def line(self, kind: str, key: Any = None) -> Markup:
         """The line of one figure, nothing where there is no such figure.
@@ -63,6 +64,19 @@ class Downloads:
             "<p>Local band edges along the normal, of the frames for which they were computed.</p>\n<ul>{}</ul>\n"
             "</section>"
         ).format(Markup("\n").join(items))
+
+    @property
+    def widths(self) -> Markup:
+        """A section with the figure of widths as it is printed, for the page draws none; nothing without one."""
+        figure = self._widths
+        if figure is None:
+            return Markup()
+        address = "" if figure.svg is None else data_address("svg", figure.svg)
+        drawn = Markup('<img class="drawn" src="{}" alt="">').format(address) if address else Markup()
+        return Markup(
+            '<section id="widths" aria-labelledby="widths-h">\n<h2 id="widths-h">Dipole by thickness</h2>\n'
+            "<figure>{}<figcaption>{}</figcaption></figure>{}\n</section>"
+        ).format(drawn, figure.numbers.caption, self.line("widths"))
 
     @property
     def script(self) -> Markup:

@@ -75,6 +75,7 @@ def render_page(
         viewer_version=embed.VIEWER_VERSION,
         download=offered.line,
         layer_downloads=offered.layers,
+        width_downloads=offered.widths,
         download_script=offered.script,
         paper=methods_section(document),
     )

@@ -119,6 +119,21 @@ def test_what_does_not_fit_is_a_link_that_says_so(
     assert "written with --figures auto" in (tmp_path / "none" / "report.html").read_text(encoding="utf-8")
 
 
+def test_widths_have_a_section_where_films_differ_in_thickness(tmp_path: Path, campaign: Campaign) -> None:
+    written(tmp_path, campaign)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<section id="widths"' in page
+    assert f'<img class="drawn" src="data:image/svg+xml;base64,{base64.b64encode(SVG).decode()}" alt="">' in page
+    written(tmp_path / "none", campaign, "none")
+    assert 'class="drawn"' not in (tmp_path / "none" / "report.html").read_text(encoding="utf-8").partition("<main")[2]
+    film = campaign.rows[0]["interface"]
+    rows, pairs, cells = (
+        [row for row in found if row["interface"] == film] for found in (campaign.rows, campaign.pairs, campaign.cells)
+    )
+    written(tmp_path / "one", Campaign(rows, pairs, campaign.series, campaign.settings, cells, campaign.laws[:1]))
+    assert '<section id="widths"' not in (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
+
+
 def test_layers_have_a_section_where_they_were_computed(tmp_path: Path, campaign: Campaign) -> None:
     frame = next(row for row in campaign.rows if row["gap"] is not None)
     layers = {frame["gap_pk"]: dict.fromkeys(("z", "vbm", "cbm", "centre", "content"), [0.0, 1.0])}

@@ -151,7 +151,7 @@ def plans(
     plan = partial(Plan, look=looks(distinct(labels, "mlip")))
     whole = partial(plan, drawn=choice != "none", on_page=True)
     found = [whole(partial(verdict_numbers, cells))]
-    found.append(plan(partial(width_numbers, cells), drawn=choice != "none", on_page=False))
+    found.append(whole(partial(width_numbers, cells)))
     found += [whole(make) for make in _interfaces(rows, plain_document["laws"])]
     drawn = {kind: choice == "all" or (choice == "auto" and small) for kind, small in few.items()}
     on_page = drawn_pairs(pairs)
