@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from aiida_falsemetal.report.build import build_report
+from aiida_falsemetal.report.publication import collect
 
+from .chromium import chromium
 from .conftest import Campaign
 from .test_browser import browser, probed  # noqa: F401  (a fixture)
 
@@ -103,3 +105,19 @@ def test_texts_are_copied_or_marked(found: tuple[dict[str, Any], Path]) -> None:
     assert copied["paper-text"].startswith("False metallization [parker2026] was looked for")
     assert copied["paper-text"].count("\n\n") == copied["paper-latex"].count("\n\n") > 3
     assert "@misc{parker2026," in copied["paper-bibtex"]
+
+
+def test_the_figure_of_widths_is_shown(
+    tmp_path: Path,
+    browser: str,  # noqa: F811
+    campaign: Campaign,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The page's policy must let it in."""
+    drawing = b"<svg xmlns='http://www.w3.org/2000/svg' width='90' height='60'><path d='M0 0H90V60'/></svg>"
+    monkeypatch.setattr(collect, "_draw", lambda *_: (drawing, b"%PDF-1.4"))
+    parts = (campaign.rows, campaign.pairs, campaign.series, campaign.settings, campaign.cells, campaign.laws)
+    page = build_report(tmp_path / "report", "water", *parts, figures="auto")
+    with chromium(browser, tmp_path) as tab:
+        tab.open(page)
+        assert tab.run("document.querySelector('#widths img').naturalWidth") == 90
