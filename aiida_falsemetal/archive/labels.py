@@ -45,8 +45,10 @@ def write_labels(group: str, path: Path) -> Contents:
     with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder, quiet():
         whole, thin = Path(folder) / "whole.aiida", Path(folder) / "thin.aiida"
         try:
-            # Not up to the TwinWorkChain, which may be under way and would bring what it has not finished.
-            create_archive(found, whole, include_logs=False, call_work_backward=False)
+            # Not up to the TwinWorkChain, which may be under way and would bring what it has not finished: neither by
+            # a workchain nor by a calcfunction of its own, as the one that makes a training set.
+            up = {"call_work_backward": False, "call_calc_backward": False}
+            create_archive(found, whole, include_logs=False, **up)
         except ArchiveExportError as error:
             raise ArchiveError(f"{group} cannot be exported: {str(error).rstrip('.')}.") from error
         leave_files_out(whole, thin, JOBS, TRAININGS)

@@ -69,6 +69,29 @@ def test_an_archive_of_labels(labels: Path) -> None:
     assert read_labels(labels, GROUP) == 0 and held() == (2, 1)
 
 
+def test_what_is_under_way_is_left_out(labels: Path) -> None:
+    """A committee's training set is made by the TwinWorkChain itself, which goes on while its labels are exported."""
+    twins = orm.WorkChainNode(process_type="aiida.workflows:falsemetal.twin").store()
+    made = orm.CalcFunctionNode(process_type="aiida_falsemetal.calculations.twins.training_set")
+    made.base.links.add_incoming(twins, LinkType.CALL_CALC, "training_set")
+    made.store()
+    data = orm.Dict({"labels": 1})
+    data.base.links.add_incoming(made, LinkType.CREATE, "labels")
+    data.store()
+    training = orm.WorkChainNode(process_type="aiida.workflows:falsemetal.train")
+    training.base.links.add_incoming(data, LinkType.INPUT_WORK, "labels")
+    training.store()
+    for node in (made, training):
+        nodes.finish(node)
+        node.seal()
+    orm.load_group(GROUP).add_nodes([training])
+    path = labels.with_name("under-way.aiida")
+    write_labels(GROUP, path)
+    held_nodes = {node.uuid for node in (made, training, data)}
+    with database_of(path) as database, closing(sqlite3.connect(database)) as connection:
+        assert {uuid for (uuid,) in connection.execute("SELECT uuid FROM db_dbnode")} == held_nodes
+
+
 def test_a_missing_file_is_a_sentence_and_nothing_is_imported(labels: Path) -> None:
     """Before, an exception of AiiDA's went through."""
     other = labels.with_name("lost.aiida")
