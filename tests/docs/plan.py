@@ -47,6 +47,7 @@ NOT_RUN: dict[str, str] = {
     "python -m benchmarks.throughput.processes FOLDER --pairs 20": BENCHMARK,
     "python -m benchmarks.throughput.samples --ps 100 --folder FOLDER": BENCHMARK,
     "python -m benchmarks.growth.run FOLDER --pairs 30": BENCHMARK,
+    "python -m benchmarks.growth.run FOLDER --pairs 1000 --gaps 1": BENCHMARK,
     "python -m benchmarks.growth.fit FOLDER...": BENCHMARK,
     "python -m benchmarks.growth.workchain FOLDER 10 30 100 300 1000": BENCHMARK,
     "python -m benchmarks.growth.soak FOLDER --pairs 500 --gaps 1 --seed 1": BENCHMARK,
