@@ -60,9 +60,11 @@ class CommitteeCalculation(CalcJob):
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the zipapp, the frames and the models' list; copy the models."""
-        steps, positions = kept_frames(self.inputs.trajectory, self.inputs.parameters.get_dict()["start"])
+        kept = kept_frames(self.inputs.trajectory, self.inputs.parameters.get_dict()["start"])
         buffer = io.BytesIO()
-        np.savez(buffer, positions=positions, cell=self.inputs.trajectory.get_cells()[0])
+        np.savez(
+            buffer, positions=self.inputs.trajectory.get_positions()[kept], cell=self.inputs.trajectory.get_cells()[0]
+        )
         buffer.seek(0)
         folder.create_file_from_filelike(buffer, committee.FRAMES, mode="wb")
         members = {name: self.inputs.members[name] for name in sorted(self.inputs.members)}
@@ -84,10 +86,9 @@ class CommitteeCalculation(CalcJob):
         return calcinfo
 
 
-def kept_frames(trajectory: orm.TrajectoryData, start: float) -> tuple[np.ndarray, np.ndarray]:
-    """Steps (n,) and positions (n, atoms, 3) in Å of the frames from ``start`` (ps) on."""
-    kept = np.flatnonzero(trajectory.get_times() >= start - 1e-9)
-    return trajectory.get_stepids()[kept], trajectory.get_positions()[kept]
+def kept_frames(trajectory: orm.TrajectoryData, start: float) -> np.ndarray:
+    """Indices of the frames from ``start`` (ps) on, shape (n,). What is said of them is in this order."""
+    return np.flatnonzero(trajectory.get_times() >= start - 1e-9)
 
 
 def _file(name: str, node: MlipData) -> str:

@@ -16,6 +16,7 @@ from ..physics.configurations import Choice, choose, choose_disputed, closest_co
 from ..physics.constants import EPS0
 from ..physics.dipoles import dipole_z
 from ..physics.statistics import correlation_samples
+from .committee import kept_frames
 
 Array = NDArray[np.float64]
 
@@ -61,7 +62,7 @@ def select_configurations(
     given, interface = source.get_dict(), info.get_dict()
     wanted = given["selection"]
     times, steps, positions = trajectory.get_times(), trajectory.get_stepids(), trajectory.get_positions()
-    kept = np.flatnonzero(times >= wanted["start"] - 1e-9)
+    kept = kept_frames(trajectory, wanted["start"])
     bulk = bool(interface.get("bulk"))
     charges = np.array(interface["charges"], dtype=float)
     cell = trajectory.get_cells()[0]

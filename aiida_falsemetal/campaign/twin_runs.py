@@ -11,7 +11,7 @@ from ..mlips.family import ModelError
 from .errors import CampaignError, dotted
 from .expand import canonical
 from .origin import find_origin
-from .twins import Twins
+from .twins import Source, Twins
 
 FINGERPRINT_VERSION = 1
 """Raised when the meaning of a run's settings changes."""
@@ -88,24 +88,17 @@ def expand_runs(twins: Twins, samplers: dict[str, Sampler]) -> list[Run]:
         sampler = samplers[source.sampler]
         for number, kelvin in enumerate(source.temperatures):
             seed = source.seed + number
-            md = {**sampling, "temperature": kelvin, "seed": seed}
-            if source.recipe == "bulk":
-                md["max_evaporated"] = 1.0  # a liquid without a surface has nothing to leave
-            content = {
-                "recipe": source.recipe,
-                "parameters": source.parameters().model_dump(mode="json", exclude_none=True),
-                "md": md,
-                "selection": {
-                    "frames": source.frames,
-                    "close": source.close,
-                    "start": equilibration,
-                    "max_drop": twins.label.max_drop,
-                    "seed": seed,
-                },
+            selection = {
+                "frames": source.frames,
+                "close": source.close,
+                "start": equilibration,
+                "max_drop": twins.label.max_drop,
+                "seed": seed,
             }
+            content = _content(source, {**sampling, "temperature": kelvin, "seed": seed}, selection)
             identity = {
                 **content,
-                "md": {key: value for key, value in md.items() if key not in RESOURCES},
+                "md": {key: value for key, value in content["md"].items() if key not in RESOURCES},
                 "version": FINGERPRINT_VERSION,
                 "family": sampler.family,
                 "model": sampler.sha256,
@@ -132,24 +125,25 @@ def expand_rounds(twins: Twins) -> list[dict[str, Any]]:
             equilibration, walltime = sampling.pop("equilibration"), sampling.pop("walltime")
             for index, kelvin in enumerate(twins.rounds.temperatures or source.temperatures):
                 # Another seed in every round: the same start is the same run where the potential is nearly the same.
-                md = {**sampling, "temperature": kelvin, "seed": (source.seed + index + 1000 * number) % (2**31 - 1)}
-                if source.recipe == "bulk":
-                    md["max_evaporated"] = 1.0
+                seed = (source.seed + index + 1000 * number) % (2**31 - 1)
                 selection = {
                     "frames": twins.rounds.frames,
                     "start": equilibration,
                     "max_drop": twins.label.max_drop,
                     **{key: getattr(twins.rounds, key) for key in ("apart", "least", "most")},
                 }
-                runs.append(
-                    {
-                        "round": number,
-                        "source": name,
-                        "recipe": source.recipe,
-                        "parameters": source.parameters().model_dump(mode="json", exclude_none=True),
-                        "md": md,
-                        "selection": selection,
-                        "walltime": walltime,
-                    }
-                )
+                content = _content(source, {**sampling, "temperature": kelvin, "seed": seed}, selection)
+                runs.append({**content, "round": number, "source": name, "walltime": walltime})
     return runs
+
+
+def _content(source: Source, md: dict[str, Any], selection: dict[str, Any]) -> dict[str, Any]:
+    """What decides a run's configurations, but for the model that moves it."""
+    if source.recipe == "bulk":
+        md["max_evaporated"] = 1.0  # a liquid without a surface has nothing to leave
+    return {
+        "recipe": source.recipe,
+        "parameters": source.parameters().model_dump(mode="json", exclude_none=True),
+        "md": md,
+        "selection": selection,
+    }

@@ -10,16 +10,14 @@ import click
 
 def show(content: Any) -> None:
     """Print the labels by source."""
-    from ..query.twins import label_rows, sample_rows
+    from ..query.twins import by_source, label_rows, sample_rows
     from .common import print_rows
 
     for row in sample_rows(content.name):
         if row["reason"]:
             click.echo(f"SampleWorkChain<{row['pk']}>: {row['reason']}", err=True)
-    rows = label_rows(content.name)
     table = []
-    for source, number in dict.fromkeys((row["source"], row["round"] or 0) for row in rows):
-        own = [row for row in rows if row["source"] == source and (row["round"] or 0) == number]
+    for (source, number), own in by_source(label_rows(content.name)).items():
         drops = [abs(row["drop"]) for row in own if row["drop"] is not None]
         gaps = [row["gap"] for row in own if row["gap"] is not None]
         table.append(
@@ -64,7 +62,7 @@ def show_twins(content: Any) -> None:
         # The checksum in the name: a later training does not replace an earlier one's file.
         path = folder / f"{node.label}-{node.sha256[:8]}.model"
         path.write_bytes(node.get_content(mode="rb"))
-        path.with_suffix(".md").write_text(model_card(twin_card(content.name, kind)), encoding="utf-8")
+        path.with_suffix(".md").write_text(model_card(twin_card(made, kind)), encoding="utf-8")
         facts = node.facts
         given = {"family": node.family, "file": str(path), "kwargs": node.kwargs}
         given.update({key: facts[key] for key in ("licence", "reference") if facts.get(key)})

@@ -14,6 +14,7 @@ from aiida.parsers import Parser
 
 from ..calculations.committee import kept_frames
 from ..runner import committee
+from .words import last_words
 
 
 class CommitteeParser(Parser):
@@ -26,9 +27,10 @@ class CommitteeParser(Parser):
                 found = {key: arrays[key] for key in ("disagreement", "energy")}
             account = json.loads(self.retrieved.base.repository.get_object_content(committee.RESULT))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=f"{type(error).__name__}{self._last_words()}")
+            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=f"{type(error).__name__}{last_words(self.retrieved)}")
         inputs = self.node.inputs
-        steps, _positions = kept_frames(inputs.trajectory, inputs.parameters.get_dict()["start"])
+        kept = kept_frames(inputs.trajectory, inputs.parameters.get_dict()["start"])
+        steps = inputs.trajectory.get_stepids()[kept]
         if len(found["disagreement"]) != len(steps):
             return self.exit_codes.ERROR_NO_OUTPUT.format(reason="it is of other frames")
         node = orm.ArrayData()
@@ -37,11 +39,3 @@ class CommitteeParser(Parser):
         self.out("committee", node)
         self.out("results", orm.Dict({**account, "frames": len(steps), "members": sorted(inputs.members)}))
         return None
-
-    def _last_words(self) -> str:
-        try:
-            text = self.retrieved.base.repository.get_object_content("_scheduler-stderr.txt")
-        except FileNotFoundError:
-            return ""
-        lines = str(text).strip().splitlines()
-        return f" ({lines[-1].strip()[:300]})" if lines else ""

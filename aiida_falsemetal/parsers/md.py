@@ -15,6 +15,7 @@ from aiida.parsers import Parser
 from ..calculations.md import DEFAULTS
 from ..runner import files
 from ..runner.storage import Checkpoint
+from .words import last_words
 
 PHYSICS_FAILURES = {
     "nan": "ERROR_NOT_A_NUMBER",
@@ -39,7 +40,7 @@ class MlipMdParser(Parser):
                 # It failed before its first sample: no frame, but a reason, and a restart would not help.
                 self.out("results", orm.Dict({**result, "samples": 0}))
                 return self._verdict(result, result["last_step"])
-            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=f"there is no frame{self._last_words()}")
+            return self.exit_codes.ERROR_NO_OUTPUT.format(reason=f"there is no frame{last_words(self.retrieved)}")
         checkpoint = self._checkpoint(folder)
         if result is None or result["status"] in RESTARTED:
             if checkpoint is None:
@@ -68,14 +69,6 @@ class MlipMdParser(Parser):
         if (folder / files.FRAMES).stat().st_size // size < wanted:
             return f"the trajectory ends before step {last}, it was cut short"
         return None
-
-    def _last_words(self) -> str:
-        """The last line that the job wrote to stderr, in brackets; where Python raised, it names the error."""
-        try:
-            lines = self.retrieved.base.repository.get_object_content("_scheduler-stderr.txt").strip().splitlines()
-        except FileNotFoundError:
-            lines = []
-        return f" ({lines[-1].strip()[:300]})" if lines else ""
 
     def _verdict(self, result: dict[str, Any] | None, step: int) -> ExitCode | None:
         status = result["status"] if result else "signal"

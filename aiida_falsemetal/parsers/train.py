@@ -14,6 +14,7 @@ from aiida.engine import ExitCode
 from aiida.parsers import Parser
 
 from ..runner import training
+from .words import last_words
 
 
 class MaceTrainParser(Parser):
@@ -26,7 +27,7 @@ class MaceTrainParser(Parser):
         epoch = self._emit_checkpoint(folder)
         if result is None:
             if epoch is None:
-                return self.exit_codes.ERROR_NO_OUTPUT.format(reason=f"no checkpoint{self._last_words()}")
+                return self.exit_codes.ERROR_NO_OUTPUT.format(reason=f"no checkpoint{last_words(self.retrieved)}")
             return self.exit_codes.ERROR_INTERRUPTED.format(epoch=epoch)
         history = np.array(result.pop("history"), dtype=float).reshape(-1, 4)
         node = orm.ArrayData()
@@ -81,10 +82,6 @@ class MaceTrainParser(Parser):
             return str(self.retrieved.base.repository.get_object_content(name))
         except FileNotFoundError:
             return ""
-
-    def _last_words(self) -> str:
-        lines = self._content("_scheduler-stderr.txt").strip().splitlines()
-        return f" ({lines[-1].strip()[:300]})" if lines else ""
 
     def _log_end(self) -> str:
         """The last line of mace-torch's own output."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiida import orm
 
-from .twins import Trained, label_rows, trained_twins
+from .twins import Trained, by_source, label_rows
 
 TRAINING_KEYS = (
     *("channels", "max_L", "correlation", "max_ell", "epochs", "batch_size", "lr"),
@@ -14,20 +14,16 @@ TRAINING_KEYS = (
 )
 
 
-def twin_card(name: str, kind: str) -> dict[str, Any]:
-    """Of the newest trained twins called ``name``.
+def twin_card(made: Trained, kind: str) -> dict[str, Any]:
+    """Of one of two twins.
 
     :param kind: ``short_ranged`` or ``long_ranged``.
     :return: what :func:`aiida_falsemetal.report.card.model_card` wants.
-    :raises ValueError: if there are no trained twins of that name.
     """
-    made = trained_twins(name)
-    if made is None:
-        raise ValueError(f"there are no trained twins called {name}.")
     node = made.models[kind]
     (other,) = (model.label for key, model in made.models.items() if key != kind)
     chain = orm.load_node(made.pk)
-    job = _training_job(node)
+    job = node.creator.inputs.model.creator  # that made the model's file
     results = job.outputs.results.get_dict()
     split = chain.outputs.split.get_dict()
     counts = {key: len(split[key]) for key in ("train", "valid", "test")}
@@ -43,20 +39,20 @@ def twin_card(name: str, kind: str) -> dict[str, Any]:
         "sha256": node.sha256,
         "dft": {**chain.inputs.label.get_dict(), "max_drop": made.content["label"]["max_drop"]},
         "split": {**counts, "usable": split["usable"], "metallic": split["metallic"]},
-        "sources": _sources(name, set(split["fingerprints"])),
+        "sources": _sources(made.content["name"], set(split["fingerprints"])),
         "training": {key: made.content["training"][key] for key in TRAINING_KEYS},
         "training_seconds": sum(_seconds(one) for one in _jobs(job)),
         "threads": results["threads"],
         "errors": errors["rows"],
         "slopes": errors["slopes"],
-        "nodes": _nodes(made, kind),
+        "nodes": {
+            "MlipData": node.uuid,
+            "TwinWorkChain": chain.uuid,
+            "training": job.uuid,
+            "labels": job.inputs.labels.uuid,
+        },
         "versions": results["versions"],
     }
-
-
-def _training_job(node: orm.Data) -> Any:
-    """The job that made the model's file."""
-    return node.creator.inputs.model.creator
 
 
 def _jobs(last: Any) -> list[Any]:
@@ -74,8 +70,7 @@ def _sources(name: str, used: set[str]) -> list[dict[str, Any]]:
     """The usable labels by source and round."""
     rows = [row for row in label_rows(name) if row["usable"] and row["fingerprint"] in used]
     found = []
-    for source, number in dict.fromkeys((row["source"], row["round"] or 0) for row in rows):
-        own = [row for row in rows if (row["source"], row["round"] or 0) == (source, number)]
+    for (source, number), own in by_source(rows).items():
         drops = [abs(row["drop"]) for row in own if row["drop"] is not None]
         found.append(
             {
@@ -89,13 +84,3 @@ def _sources(name: str, used: set[str]) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _nodes(made: Trained, kind: str) -> dict[str, str]:
-    node = made.models[kind]
-    return {
-        "MlipData": node.uuid,
-        "TwinWorkChain": orm.load_node(made.pk).uuid,
-        "training": _training_job(node).uuid,
-        "labels": _training_job(node).inputs.labels.uuid,
-    }

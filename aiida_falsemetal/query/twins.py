@@ -52,6 +52,14 @@ def label_rows(name: str) -> list[dict[str, Any]]:
     return sorted(newest.values(), key=lambda row: (str(row["source"]), row["temperature"] or 0.0, row["step"] or 0))
 
 
+def by_source(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, int], list[dict[str, Any]]]:
+    """Rows of labels by source and round (0: the file's own sources), in the order in which they first appear."""
+    found: dict[tuple[Any, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["source"], row["round"] or 0), []).append(row)
+    return found
+
+
 def sample_rows(name: str) -> list[dict[str, Any]]:
     """One row for each sampling run: ``fingerprint``, ``round`` (None of the file's sources), ``state``,
     ``exit_status``, and of its selection ``chosen``, ``asked``, ``too_polar`` and ``reason``; the newest of each

@@ -7,8 +7,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from aiida import orm
-
 from ..data.mlip import MlipData
 from .train import training_parameters
 
@@ -51,7 +49,7 @@ def committee(content: dict[str, Any], number: int) -> list[Member]:
     return members
 
 
-def active_run(run: dict[str, Any], mover: str, models: dict[str, MlipData], slots: int) -> orm.Dict:
+def active_run(run: dict[str, Any], mover: str, models: dict[str, MlipData], slots: int) -> dict[str, Any]:
     """A run of a round with its sampler and its fingerprint, as :class:`.sample.SampleWorkChain` takes it.
 
     :param run: of the file's active runs.
@@ -67,7 +65,7 @@ def active_run(run: dict[str, Any], mover: str, models: dict[str, MlipData], slo
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     more = {"sampler": models[mover].label, "sampler_number": mover, "slots": slots, "fingerprint": digest}
-    return orm.Dict({**run, **more})
+    return {**run, **more}
 
 
 def _identity(node: MlipData) -> dict[str, Any]:

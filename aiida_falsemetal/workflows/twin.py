@@ -168,7 +168,7 @@ class TwinWorkChain(TrainingSteps):
         for mover in sorted(models)[:MOVERS]:
             for number, run in enumerate(own):
                 key = f"a{self.ctx.round:02d}_{mover}_{number:04d}"
-                runs[key] = active_run(run, mover, models, slots).get_dict()
+                runs[key] = active_run(run, mover, models, slots)
         return runs
 
     def samples_wait(self) -> bool:

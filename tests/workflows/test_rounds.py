@@ -134,7 +134,7 @@ def test_members_differ_in_range_and_seed() -> None:
 def test_a_run_is_found_by_who_moves_it_and_who_judges() -> None:
     models = {"m00": nodes.mlip("spcfw-ewald"), "m01": nodes.mlip("spcfw-truncated")}
     (given,) = active_runs().get_list()
-    first = active_run(given, "m00", models, 2).get_dict()
+    first = active_run(given, "m00", models, 2)
     digests = {
         first["fingerprint"],
         active_run(given, "m01", models, 2)["fingerprint"],
@@ -166,7 +166,7 @@ def test_rounds_train_sample_and_label_what_was_chosen(
     made = trained_twins(World.name)
     assert made is not None and made.labels == 30 and made.models["long_ranged"].label == f"{World.name}-lr"
     assert [row["round"] for row in sample_rows(World.name)] == [None, None, 1, 1, 2, 2]
-    card = twin_card(World.name, "long_ranged")
+    card = twin_card(made, "long_ranged")
     assert (card["label"], card["twin"]) == (f"{World.name}-lr", f"{World.name}-sr")
     assert [(source["round"], source["labels"]) for source in card["sources"]] == [(0, 10), (1, 10), (2, 10)]
     assert card["training_seconds"] == 7200.0 and card["nodes"]["MlipData"] == made.models["long_ranged"].uuid
