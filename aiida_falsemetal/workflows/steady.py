@@ -63,10 +63,19 @@ class SteadyWorkChain(WorkChain):
             end_process(node, CUT_OFF)
 
     def submit(self, process: Any, inputs: Any = None, **kwargs: Any) -> orm.ProcessNode:
-        """Submit a child, or take the one of the same label that this very step has submitted before it was cut off."""
+        """Submit a child, or take the one of the same label that this very step has submitted before it was cut off.
+
+        :raises ValueError: if another child has that label already: this one would be taken for it.
+        """
         given = {**(inputs or {}), **kwargs} or process
         label = (given.get("metadata") or {}).get("call_link_label", ANY_LABEL) if hasattr(given, "get") else ANY_LABEL
         child = None if label == ANY_LABEL else self._child(label)
+        if label != ANY_LABEL:
+            # Of this object alone: one that a daemon has loaded again knows none, and may do its last step again.
+            labels = self.__dict__.setdefault("_labels", set())
+            if label in labels:
+                raise ValueError(f"{self.node.process_label} calls two children {label}")
+            labels.add(label)
         if child is None:
             return super().submit(process, inputs, **kwargs)
         if child.process_state is ProcessState.CREATED and self.runner.controller is not None:

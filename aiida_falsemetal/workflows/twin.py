@@ -272,7 +272,7 @@ class TwinWorkChain(TrainingSteps):
         for key in self.ctx.now:
             found = self.ctx.configurations[key]
             structure = orm.load_node(found["frame"])
-            submitted[f"label_{key}"] = self.submit(
+            submitted[_label_link(found)] = self.submit(
                 LabelWorkChain,
                 structure=structure,
                 record=orm.load_node(found["record"]),
@@ -281,14 +281,14 @@ class TwinWorkChain(TrainingSteps):
                 pseudos=pseudos_of(family, structure),
                 options=self.inputs.pw_options,
                 twins=orm.Str(self.ctx.name),
-                metadata={"call_link_label": f"label_{key}"},
+                metadata={"call_link_label": _label_link(found)},
             )
         return ToContext(**submitted)
 
     def inspect_labels(self) -> None:
         """Count what ended without a label and without pw.x's saying why."""
         for key in self.ctx.now:
-            node = self.ctx[f"label_{key}"]
+            node = self.ctx[_label_link(self.ctx.configurations[key])]
             if not node.is_finished or node.exit_status not in (0, 401):
                 self.ctx.lost += 1
                 self.report(f"label {key}: {node.exit_message or node.process_state}")
@@ -333,3 +333,9 @@ class TwinWorkChain(TrainingSteps):
             self.out(f"{name}_errors", evaluate_twin(self.ctx.training_set, predictions, metadata=link))
             self.out(name, self._model(name, f"{self.ctx.name}-{suffix}", self.ctx.parameters[name]))
         return None
+
+
+def _label_link(configuration: dict[str, Any]) -> str:
+    """What a label is called among the workchain's children. Configurations are numbered anew in every round, and a
+    child of a name that was there before would be taken for it: so by its content."""
+    return f"label_{configuration['fingerprint'][:16]}"

@@ -50,10 +50,15 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Driven]:
     def drive(process_class: Any, answer: Answer, **inputs: Any) -> Driven:
         submitted: list[tuple[Any, dict[str, Any]]] = []
         answers: list[orm.ProcessNode] = []
+        labels: set[str | None] = set()
 
         def submit(_: Any, what: Any, inputs: dict[str, Any] | None = None, **more: Any) -> orm.ProcessNode:
             own = dict(what) if isinstance(what, ProcessBuilder) else {}
             given = {**own, **(inputs or {}), **more}
+            # The real one takes the child of that label for this one.
+            label = (given.get("metadata") or {}).get("call_link_label")
+            assert label is None or label not in labels, f"two children are called {label}"
+            labels.add(label)
             # The workchain may change its dictionaries before the next submission.
             copied = {key: dict(value) if isinstance(value, dict) else value for key, value in given.items()}
             submitted.append((what, copied))

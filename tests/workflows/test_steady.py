@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from aiida import orm
 from aiida.common.links import LinkType
-from aiida.engine import ProcessState, run_get_node
+from aiida.engine import ProcessState, WorkChain, run_get_node
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from aiida_falsemetal.cli import daemon
@@ -51,3 +52,29 @@ def test_those_of_an_earlier_version_are_ended_when_a_daemon_starts(aiida_profil
         left.append(cut(caller.store(), ProcessState.CREATED))
     daemon.end_cut_off()
     assert [node.is_killed for node in left] == [True, False]
+
+
+class Namesakes(SteadyWorkChain):
+    """Calls children of these names."""
+
+    NAMES = ("label_a", "label_b", "label_a")
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        super().define(spec)
+        spec.outline(cls.call)
+
+    def call(self) -> None:
+        for name in self.NAMES:
+            self.submit(Disturbed, metadata={"call_link_label": name})
+
+
+def test_two_children_of_one_name_are_no_accident_that_passes(
+    aiida_profile: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second would be taken for the first, and never be computed."""
+    called = []
+    monkeypatch.setattr(WorkChain, "submit", lambda *_, **given: called.append(given["metadata"]["call_link_label"]))
+    with pytest.raises(ValueError, match="Namesakes calls two children label_a"):
+        run_get_node(Namesakes)
+    assert called == ["label_a", "label_b"]
