@@ -15,6 +15,7 @@ from ..interfaces.registry import build_recipe
 from ..physics.configurations import Choice, choose, choose_disputed, closest_contact
 from ..physics.constants import EPS0
 from ..physics.dipoles import dipole_z
+from ..physics.inside import potential_range
 from ..physics.statistics import correlation_samples
 from .committee import kept_frames
 
@@ -69,11 +70,13 @@ def select_configurations(
     moments = np.array([0.0 if bulk else dipole_z(positions[k], charges) for k in kept])
     contacts = np.array([closest_contact(positions[k], interface["molecules"], cell) for k in kept])
     drops = moments / (EPS0 * interface["area"])
+    inside = np.zeros(len(kept)) if bulk else _ranges(positions[kept], interface, charges)
+    polarity = np.maximum(np.abs(drops), inside)
     if committee is None:
         spacing = _spacing(series, wanted["start"], "potential_energy" if bulk else "dipole_z", times[kept])
     else:
         spacing = _frames_in(wanted["apart"], times[kept])
-    choice = _choice(drops, contacts, wanted, spacing, committee)
+    choice = _choice(polarity, contacts, wanted, spacing, committee)
     symbols = trajectory.symbols
     outputs: dict[str, Any] = {}
     for k in choice.frames:
@@ -90,6 +93,7 @@ def select_configurations(
                 "time_ps": float(times[kept[k]]),
                 "Mz": None if bulk else float(moments[k]),
                 "expected_drop": None if bulk else float(drops[k]),
+                "potential_range": None if bulk else float(inside[k]),
                 "contact": float(contacts[k]),
                 "chosen_for": choice.reason(k),
                 **_disputed(given, committee, k),
@@ -114,18 +118,23 @@ def outlier_record(structure: orm.StructureData, result: orm.Dict, info: orm.Dic
     given, found, interface = parameters.get_dict(), result.get_dict(), info.get_dict()
     atoms = structure.get_ase()
     contact = closest_contact(atoms.positions, interface["molecules"], atoms.cell.array)
-    kept = {key: found.get(key) for key in ("step", "time_ps", "Mz", "expected_drop")}
+    kept = {key: found.get(key) for key in ("step", "time_ps", "Mz", "expected_drop", "potential_range")}
     more = {key: float(interface[key]) for key in ("area", "thickness", "eps_inf")}
     return orm.Dict({**given, **kept, **more, "bulk": False, "contact": contact, "chosen_for": "missing energy"})
 
 
+def _ranges(positions: Array, interface: dict[str, Any], charges: Array) -> Array:
+    """Range of the potential inside of every frame, V."""
+    return potential_range(positions[:, :, 2], charges, interface["molecules"], float(interface["area"]))
+
+
 def _choice(
-    drops: Array, contacts: Array, wanted: dict[str, Any], spacing: int, committee: orm.ArrayData | None
+    polarity: Array, contacts: Array, wanted: dict[str, Any], spacing: int, committee: orm.ArrayData | None
 ) -> Choice:
-    """By the committee where there is one, else by drop and contact."""
+    """By the committee where there is one, else by polarity and contact."""
     if committee is None:
         return choose(
-            drops,
+            polarity,
             contacts,
             count=wanted["frames"],
             close=wanted["close"],
@@ -134,7 +143,7 @@ def _choice(
             seed=wanted["seed"],
         )
     return choose_disputed(
-        drops,
+        polarity,
         committee.get_array("disagreement"),
         count=wanted["frames"],
         spacing=spacing,

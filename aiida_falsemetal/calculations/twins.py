@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ SPLITS = ("train", "valid", "test")
 def training_set(parameters: orm.Dict, **nodes: Any) -> dict[str, Any]:
     """All usable labels as one extended XYZ, each with what it is for.
 
-    :param parameters: ``test``, ``valid`` (shares) and ``seed``.
+    :param parameters: ``test``, ``valid`` (shares) and ``seed``; optionally ``names``, by key what the file at hand
+        calls a configuration's ``source``, ``sampler`` and ``round``: a label that was found has those of its maker.
     :param nodes: by key K of a configuration: ``structure_K``, ``label_K``, ``forces_K``.
     :return: ``labels`` (SinglefileData: ``label_energy``, ``label_forces``, ``split``, ``key``, ``source``, ``Mz`` and
         so on) and ``split`` (Dict: keys of each part, and of what is not used, by reason).
@@ -34,9 +36,12 @@ def training_set(parameters: orm.Dict, **nodes: Any) -> dict[str, Any]:
     """
     given = parameters.get_dict()
     keys = sorted(name.removeprefix("label_") for name in nodes if name.startswith("label_"))
-    labels = {key: nodes[f"label_{key}"].get_dict() for key in keys}
+    names = given.get("names", {})
+    labels = {key: {**nodes[f"label_{key}"].get_dict(), **names.get(key, {})} for key in keys}
     usable = [key for key in keys if labels[key]["usable"]]
-    parts = split_labels({key: _run_of(labels[key]) for key in usable}, given["test"], given["valid"], given["seed"])
+    runs = {key: _run_of(labels[key]) for key in usable}
+    together = {key for key in usable if labels[key].get("round") is not None}
+    parts = split_labels(runs, given["test"], given["valid"], given["seed"], together)
     frames = []
     for key in usable:
         atoms = _frame(nodes[f"structure_{key}"].get_ase(), labels[key], nodes[f"forces_{key}"].get_array("forces"))
@@ -49,13 +54,21 @@ def training_set(parameters: orm.Dict, **nodes: Any) -> dict[str, Any]:
     write(text, frames, format="extxyz")
     split = {name: [key for key in usable if parts[key] == name] for name in SPLITS}
     counts = {"labels": len(keys), "usable": len(usable), "metallic": len(keys) - len(usable)}
+    content = {
+        **split,
+        **counts,
+        "fingerprints": [labels[key]["fingerprint"] for key in keys],
+        "names": {labels[key]["fingerprint"]: names[key] for key in keys if key in names},
+    }
     return {
         "labels": orm.SinglefileData(io.BytesIO(text.getvalue().encode()), filename="labels.xyz"),
-        "split": orm.Dict({**split, **counts, "fingerprints": [labels[key]["fingerprint"] for key in keys]}),
+        "split": orm.Dict(content),
     }
 
 
-def split_labels(runs: dict[str, str], test: float, valid: float, seed: int) -> dict[str, str]:
+def split_labels(
+    runs: dict[str, str], test: float, valid: float, seed: int, together: Collection[str] = ()
+) -> dict[str, str]:
     """``train``, ``valid`` or ``test`` for every key.
 
     The shares are drawn from each run by itself, so that every part has every kind of configuration, and their totals
@@ -64,15 +77,24 @@ def split_labels(runs: dict[str, str], test: float, valid: float, seed: int) -> 
     :param runs: run of each key.
     :param test: share held out.
     :param valid: share of the others that watches the training.
+    :param together: keys whose runs are each for one part as a whole: their frames are less than a correlation time
+        apart, and a neighbour of what was trained on is not held out. The shares are then of these runs.
     """
     rng = np.random.default_rng(seed)
     order = []
-    for run in sorted(set(runs.values())):
-        own = [key for key in sorted(runs) if runs[key] == run]
+    for run in sorted({run for key, run in runs.items() if key not in together}):
+        own = [key for key in sorted(runs) if runs[key] == run and key not in together]
         # Position in its run as a share: whoever cuts this list at a share cuts every run at about that share.
         places = (np.arange(len(own)) + rng.random()) / len(own)
         order += list(zip(places, rng.permutation(own).tolist(), strict=True))
-    ranked = [key for _, key in sorted(order)]
+    parts = _cut([key for _, key in sorted(order)], test, valid)
+    whole = sorted({runs[key] for key in runs if key in together})
+    of_run = _cut(rng.permutation(whole).tolist(), test, valid)
+    return {**parts, **{key: of_run[run] for key, run in runs.items() if key in together}}
+
+
+def _cut(ranked: list[str], test: float, valid: float) -> dict[str, str]:
+    """The first of a list for ``test``, the next for ``valid``, the others for ``train``."""
     held = max(1, round(test * len(ranked)))
     watched = max(1, round(valid * (len(ranked) - held)))
     named = ["test"] * held + ["valid"] * watched + ["train"] * len(ranked)

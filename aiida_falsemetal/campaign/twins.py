@@ -30,12 +30,16 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from ..interfaces.bulk import BulkParameters
 from ..interfaces.film import FilmParameters
+from ..interfaces.solvents import solvent
 from ..mlips.catalogue import presets
 from ..physics.continuum import continuum_charges
 from ..physics.functionals import FUNCTIONALS, known_functional
 from .errors import Location, fault, shown, suggestion, translate
 from .schema import PICOSECOND, MlipSpec, Name, Section, Seed, Text, known_models
 from .source import check_plain, read_source
+
+NEUTRAL = 1e-8
+"""e: a molecule's charge below which a film of hundreds is neutral to what the Ewald sum demands."""
 
 
 class Sampling(Section):
@@ -118,8 +122,15 @@ class Source(Section):
 
     def elements(self) -> set[str]:
         """Chemical symbols of the configurations."""
+        return {symbol for unit in self.units() for symbol in unit}
+
+    def units(self) -> list[list[str]]:
+        """Symbols of a molecule of the solvent, and of a pair of each salt's ions."""
         parameters = self.parameters()
-        return parameters.elements() if isinstance(parameters, BulkParameters) else parameters.liquid().elements
+        if isinstance(parameters, BulkParameters):
+            return [list(solvent(parameters.solvent).symbols)]
+        liquid = parameters.liquid()
+        return [list(liquid.kind.symbols), *(list(kind.ions) for kind, _ in liquid.salts)]
 
 
 class LabelSettings(Section):
@@ -291,41 +302,57 @@ class Twins(Section):
         unused = [name for name in self.samplers if all(s.sampler != name for s in self.sources.values())]
         if unused:
             raise fault(("samplers", unused[0]), "moves none of the sources", "remove it, or name it in a source")
-        for location, needed in (
-            (("label", "ranks"), self.label.ranks),
-            (("sampling", "threads"), self.sampling.threads),
-            (("training", "threads"), self.training.threads),
-        ):
-            if needed > self.slots:
-                problem = f"{needed} cores are needed at once, and slots is {self.slots}"
-                raise fault(location, problem, f"give {needed} slots, or less here")
+        self._check_slots(("label", "ranks"), self.label.ranks)
+        self._check_slots(("training", "threads"), self.training.threads)
         for name in self.outliers:
             if name in self.sources:
                 raise fault(("outliers", name), "is the name of a source, too", "give another name")
         self._check_rounds()
-        held = set[str]().union(*(source.elements() for source in self.sources.values()))
-        missing = sorted(held - set(self.ewald.table()))
-        if missing:
-            problem = f"there is no charge for {', '.join(missing)}"
-            raise fault(("ewald", "charges"), problem, "give a charge in e for every element")
+        self._check_charges()
         return self
+
+    def _check_slots(self, location: Location, needed: int) -> None:
+        """A job that needs more cores than there are never starts."""
+        if needed > self.slots:
+            problem = f"{needed} cores are needed at once, and slots is {self.slots}"
+            raise fault(location, problem, f"give {needed} slots, or less here")
+
+    def _check_charges(self) -> None:
+        """The long-ranged twin's: of every element, and neutral. Else the labels would be in vain."""
+        charges = self.ewald.table()
+        for source in self.sources.values():
+            missing = sorted(source.elements() - set(charges))
+            if missing:
+                problem = f"there is no charge for {', '.join(missing)}"
+                raise fault(("ewald", "charges"), problem, "give a charge in e for every element")
+            for unit in source.units():
+                total = sum(charges[symbol] for symbol in unit)
+                if abs(total) > NEUTRAL:
+                    problem = f"{''.join(unit)} has a charge of {total:g} e"
+                    raise fault(("ewald", "charges"), problem, "give charges that add up to zero")
 
     def _check_rounds(self) -> None:
         """Sources, sampling and training of the active rounds."""
+        if "code" in self.rounds.training:
+            location = ("rounds", "training", "code")
+            raise fault(location, "all models are trained with one code", "give it in training.code")
         try:
-            Training.model_validate({**self.training.model_dump(), **self.rounds.training})
+            training = Training.model_validate({**self.training.model_dump(), **self.rounds.training})
         except ValidationError as error:
             raise _moved(error, ("rounds", "training")) from error
+        self._check_slots(("rounds", "training", "threads"), training.threads)
         for name in self.moved:
             if name not in self.sources:
                 problem = f"there is no source {shown(name)}"
                 raise fault(("rounds", "sources"), problem, suggestion(name, self.sources))
+            where = ("rounds", "sampling") if self.rounds.sampling else ("sampling",)
             try:
-                stored = self.round_sampling_of(name).stored
+                sampling = self.round_sampling_of(name)
             except ValidationError as error:
-                raise _moved(error, ("rounds", "sampling") if self.rounds.sampling else ("sampling",)) from error
-            if self.rounds.number and self.rounds.frames > stored:
-                problem = f"{self.rounds.frames} frames are asked for and a run of `{name}` stores {stored}"
+                raise _moved(error, where) from error
+            self._check_slots((*where, "threads"), sampling.threads)
+            if self.rounds.number and self.rounds.frames > sampling.stored:
+                problem = f"{self.rounds.frames} frames are asked for and a run of `{name}` stores {sampling.stored}"
                 raise fault(("rounds", "frames"), problem, "ask for fewer, or give more steps in rounds.sampling")
 
     def _check_source(self, name: str, source: Source) -> None:
@@ -337,12 +364,14 @@ class Twins(Section):
         if source.sampler not in self.samplers:
             problem = f"there is no sampler {shown(source.sampler)}"
             raise fault(("sources", name, "sampler"), problem, suggestion(source.sampler, self.samplers))
+        where = ("sources", name, "sampling") if source.sampling else ("sampling",)
         try:
-            stored = self.sampling_of(name).stored
+            sampling = self.sampling_of(name)
         except ValidationError as error:
-            raise _moved(error, ("sources", name, "sampling") if source.sampling else ("sampling",)) from error
-        if source.frames > stored:
-            problem = f"{source.frames} frames are asked for and a run stores {stored} after its equilibration"
+            raise _moved(error, where) from error
+        self._check_slots((*where, "threads"), sampling.threads)
+        if source.frames > sampling.stored:
+            problem = f"{source.frames} frames are asked for and a run stores {sampling.stored} after its equilibration"
             raise fault(("sources", name, "frames"), problem, "ask for fewer, or give more steps")
 
 

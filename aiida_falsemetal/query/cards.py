@@ -39,9 +39,9 @@ def twin_card(made: Trained, kind: str) -> dict[str, Any]:
         "sha256": node.sha256,
         "dft": {**chain.inputs.label.get_dict(), "max_drop": made.content["label"]["max_drop"]},
         "split": {**counts, "usable": split["usable"], "metallic": split["metallic"]},
-        "sources": _sources(made.content["name"], set(split["fingerprints"])),
+        "sources": _sources(made.content["name"], split),
         "training": {key: made.content["training"][key] for key in TRAINING_KEYS},
-        "training_seconds": sum(_seconds(one) for one in _jobs(job)),
+        **_cost(_jobs(job)),
         "threads": results["threads"],
         "errors": errors["rows"],
         "slopes": errors["slopes"],
@@ -56,19 +56,35 @@ def twin_card(made: Trained, kind: str) -> dict[str, Any]:
 
 
 def _jobs(last: Any) -> list[Any]:
-    """All jobs of a training, the last one among them."""
+    """All jobs of a training, the last one among them, and of the one before whose checkpoint was taken up."""
     caller = last.caller
-    return [last] if caller is None else [job for job in caller.called if isinstance(job, orm.CalcJobNode)]
+    own = [last] if caller is None else [job for job in caller.called if isinstance(job, orm.CalcJobNode)]
+    before = min(own, key=lambda job: job.pk).base.links.get_incoming(link_label_filter="checkpoint").all_nodes()
+    makers = [node.creator for node in before if node.creator is not None]
+    return [job for maker in makers for job in _jobs(maker)] + own
 
 
-def _seconds(job: Any) -> float:
+def _cost(jobs: list[Any]) -> dict[str, Any]:
+    """Their wall time, and whether all of them could say theirs."""
+    found = [_seconds(job) for job in jobs]
+    known = [seconds for seconds in found if seconds is not None]
+    return {"training_seconds": sum(known), "training_whole": len(known) == len(found)}
+
+
+def _seconds(job: Any) -> float | None:
+    """Wall time of a job, None of one that was killed before it could say."""
     found = job.base.links.get_outgoing(link_label_filter="results").all_nodes()
-    return float(found[0].get_dict().get("wall_seconds") or 0.0) if found else 0.0
+    return float(found[0].get_dict().get("wall_seconds") or 0.0) if found else None
 
 
-def _sources(name: str, used: set[str]) -> list[dict[str, Any]]:
-    """The usable labels by source and round."""
-    rows = [row for row in label_rows(name) if row["usable"] and row["fingerprint"] in used]
+def _sources(name: str, split: dict[str, Any]) -> list[dict[str, Any]]:
+    """The usable labels by source and round, under the names of the file that these twins are of."""
+    used, names = set(split["fingerprints"]), split.get("names", {})
+    rows = [
+        {**row, **names.get(row["fingerprint"], {})}
+        for row in label_rows(name)
+        if row["usable"] and row["fingerprint"] in used
+    ]
     found = []
     for (source, number), own in by_source(rows).items():
         drops = [abs(row["drop"]) for row in own if row["drop"] is not None]

@@ -17,12 +17,14 @@ class Outlier:
     """One frame.
 
     :param residual: E_DFT - E_MLIP in eV, about its mean over the frames of its interface.
+    :param interface: label.
     :param gap_pk: of its GapWorkChain.
     :param result_pk: of its result.
     :param pair_pk: of its PairWorkChain.
     """
 
     residual: float
+    interface: str
     gap_pk: int
     result_pk: int
     pair_pk: int
@@ -34,7 +36,7 @@ def find_outliers(campaign: str, mlip: str, count: int, max_drop: float) -> list
     Metallic frames are none: energy and forces are those of another electronic state. Nor are frames with a substrate,
     which labels do not have.
 
-    :param max_drop: V; frames with a larger expected |drop| are left out.
+    :param max_drop: V; frames with a larger expected |drop|, or a larger range of the potential inside, are left out.
     :raises ValueError: if there is no such campaign or MLIP.
     """
     pairs = labels_of(campaign, {})
@@ -53,8 +55,9 @@ def find_outliers(campaign: str, mlip: str, count: int, max_drop: float) -> list
     for own in groups.values():
         for index, value in residuals(own).items():
             row = own[index]
-            if row["expected_drop"] is not None and abs(row["expected_drop"]) <= max_drop:
-                found.append(Outlier(value, row["gap_pk"], row["result_pk"], row["pair_pk"]))
+            drop, inside = row["expected_drop"], row["potential_range"] or 0.0
+            if drop is not None and max(abs(drop), inside) <= max_drop:
+                found.append(Outlier(value, row["interface"], row["gap_pk"], row["result_pk"], row["pair_pk"]))
     return sorted(found, key=lambda one: (-abs(one.residual), one.gap_pk))[:count]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,13 @@ GROUP_PREFIX = "falsemetal/twins/"
 LABEL_SECONDS = 60.0
 LABEL_ATOMS = 72
 """Until a label is there to measure: 24 waters at 50 Ry on one core (docs/twins.md), and the square of the atoms."""
+RECENT = 20
+"""Labels whose mean says how long the next ones take: what else a machine has to do changes."""
 LABEL_KEYS = (
     *("source", "sampler", "temperature", "step", "atoms", "bulk", "chosen_for", "contact", "Mz", "expected_drop"),
     *("energy", "dipole", "drop", "gap", "metallic", "usable", "largest_force", "functional", "ecutwfc"),
     *("scf_iterations", "wall_seconds", "attempt", "exit_code", "exit_message", "fingerprint", "round", "disagreement"),
-    "residual",
+    *("residual", "potential_range"),
 )
 """Keys of a label that its row has."""
 
@@ -33,10 +36,13 @@ def _chains(name: str, kind: str, project: list[str]) -> orm.QueryBuilder:
     return query
 
 
-def label_rows(name: str) -> list[dict[str, Any]]:
+def label_rows(name: str, settings: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """One row for each label of the twins ``name``, failed ones included; of labels made again, the newest.
 
     A row has ``LABEL_KEYS``, ``label_pk`` (the Dict) and ``pk`` (of the LabelWorkChain).
+
+    :param settings: keys of a label and what they must be; labels at other settings, which the file had before, are
+        left out. None for all.
     """
     query = _chains(name, "label", ["id"])
     query.append(
@@ -45,11 +51,22 @@ def label_rows(name: str) -> list[dict[str, Any]]:
     query.order_by({"chain": {"id": "asc"}})
     newest: dict[str, dict[str, Any]] = {}
     for pk, label_pk, content in query.iterall():
+        if settings is not None and any(not same(content.get(key), value) for key, value in settings.items()):
+            continue
         row = {**{key: content.get(key) for key in LABEL_KEYS}, "label_pk": label_pk, "pk": pk}
         before = newest.get(row["fingerprint"])
         if before is None or row["exit_code"] == 0 or before["exit_code"] != 0:
             newest[row["fingerprint"]] = row
     return sorted(newest.values(), key=lambda row: (str(row["source"]), row["temperature"] or 0.0, row["step"] or 0))
+
+
+def same(stored: Any, wanted: Any) -> bool:
+    """Whether two values are the same, but for the last digits of numbers, which AiiDA rounds on storing."""
+    if isinstance(stored, dict) and isinstance(wanted, dict):
+        return set(stored) == set(wanted) and all(same(stored[key], wanted[key]) for key in stored)
+    if isinstance(stored, (int, float)) and isinstance(wanted, (int, float)):
+        return math.isclose(stored, wanted, rel_tol=1e-12)
+    return bool(stored == wanted)
 
 
 def by_source(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, int], list[dict[str, Any]]]:
@@ -111,7 +128,7 @@ class Progress:
 
     :param sources: the file's sources.
     :param active: its active rounds; of rounds with other settings too, if there were such.
-    :param seconds: core-seconds that the missing labels take at the speed of those that are there.
+    :param seconds: core-seconds that the missing labels take at the speed of the last ones.
     """
 
     sources: Part
@@ -131,6 +148,8 @@ def twins_progress(
     most: int | None = None,
     active: Sequence[int] = (),
     outliers: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    sources: Collection[str] | None = None,
 ) -> Progress:
     """How far the twins ``name`` are.
 
@@ -139,18 +158,24 @@ def twins_progress(
     :param most: labels of the sources at most.
     :param active: how many configurations each run of the active rounds is asked for.
     :param outliers: frames of campaigns; counted with the sources.
+    :param settings: as of :func:`label_rows`.
+    :param sources: names of the file's sources and outliers; None for whatever there is.
     """
-    samples, rows = sample_rows(name), label_rows(name)
+    samples, rows = sample_rows(name), label_rows(name, settings)
+    if sources is not None:
+        # A source of outliers is NAME/INTERFACE.
+        rows = [row for row in rows if str(row["source"]).partition("/")[0] in sources]
     first = [row for row in samples if row["fingerprint"] in fingerprints]
     ended = {row["fingerprint"] for row in first if row["state"] in ENDED}
     later = [count for digest, count in fingerprints.items() if digest not in ended]
-    sources = _part(first, later, [row for row in rows if row["round"] is None], most, outliers)
+    own = _part(first, later, [row for row in rows if row["round"] is None], most, outliers)
     rounds = [row for row in samples if row["round"] is not None]
     done = sum(row["state"] in ENDED for row in rounds)
     moved = _part(rounds, active[done:], [row for row in rows if row["round"] is not None], None)
-    walls = [row["wall_seconds"] for row in rows if row["exit_code"] == 0 and row["wall_seconds"]]
+    made = sorted((row for row in rows if row["exit_code"] == 0 and row["wall_seconds"]), key=lambda row: row["pk"])
+    walls = [row["wall_seconds"] for row in made[-RECENT:]]
     each = sum(walls) / len(walls) if walls else LABEL_SECONDS * (atoms / LABEL_ATOMS) ** 2
-    return Progress(sources, moved, (sources.missing + moved.missing) * each)
+    return Progress(own, moved, (own.missing + moved.missing) * each)
 
 
 def _part(
@@ -206,6 +231,7 @@ class Trained:
     :param pk: of the TwinWorkChain.
     :param content: of the file, as it was given.
     :param labels: how many labels there were, unusable ones among them.
+    :param fingerprints: of these.
     :param models: the MlipData of ``short_ranged`` and ``long_ranged``.
     :param errors: of each, see :func:`aiida_falsemetal.calculations.twins.evaluate_twin`.
     """
@@ -213,6 +239,7 @@ class Trained:
     pk: int
     content: dict[str, Any]
     labels: int
+    fingerprints: frozenset[str]
     models: dict[str, Any]
     errors: dict[str, dict[str, Any]]
 
@@ -236,10 +263,12 @@ def trained_twins(name: str) -> Trained | None:
     if node is None:
         return None
     outputs = node.outputs
+    split = outputs.split.get_dict()
     return Trained(
         node.pk,
         node.inputs.twins.get_dict(),
-        int(outputs.split.get_dict()["labels"]),
+        int(split["labels"]),
+        frozenset(split["fingerprints"]),
         {key: outputs[key] for key in ERRORS},
         {key: outputs[label].get_dict() for key, label in ERRORS.items()},
     )

@@ -90,7 +90,9 @@ def _labels(card: Mapping[str, Any]) -> list[str]:
 def _training(card: Mapping[str, Any]) -> list[str]:
     given = ", ".join(f"`{key}` {value}" for key, value in card["training"].items())
     hours = card["training_seconds"] / 3600.0
-    return ["## Training", "", f"mace_run_train, {significant(hours)} h on {card['threads']} core(s): {given}.", ""]
+    least = "" if card["training_whole"] else "at least "
+    cost = f"{least}{significant(hours)} h on {card['threads']} core(s)"
+    return ["## Training", "", f"mace_run_train, {cost}: {given}.", ""]
 
 
 def _evaluation(card: Mapping[str, Any]) -> list[str]:
@@ -130,8 +132,10 @@ def _limits(card: Mapping[str, Any]) -> list[str]:
         f"- {', '.join(card['facts']['elements'])} as in the sources above, {kelvin[0]:g} to {kelvin[-1]:g} K; "
         "nothing else was seen.",
         "- Labels have no stress: for NVT only.",
-        "- Held-out labels are from the same trajectories: the errors are those of interpolation. Judge it by MD.",
-        f"- Films with a drop beyond {card['dft']['max_drop']:g} V were not labelled.",
+        "- Held-out labels of the sources are from the trajectories that were trained on, a correlation time apart; "
+        "those of active rounds are from trajectories of their own, of the same sources. Judge it by MD.",
+        f"- Films with a drop, or a range of the potential inside, beyond {card['dft']['max_drop']:g} V "
+        "were not labelled.",
     ]
     if not card["facts"].get("long_ranged"):
         lines.append(

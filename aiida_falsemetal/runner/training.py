@@ -34,6 +34,7 @@ PREDICTIONS = "predictions.npz"
 NAME = "mace"
 SPLITS = ("train", "valid", "test")
 EPOCH = re.compile(r"Epoch (\d+):.*?loss=\s*(\S+?),.*?RMSE_E_per_atom=\s*(\S+) meV.*?RMSE_F=\s*(\S+) meV")
+KILLS = (signal.SIGKILL, signal.SIGTERM)
 CHECKPOINT = re.compile(r"_epoch-(\d+)\.pt$")
 
 
@@ -43,22 +44,17 @@ def train() -> None:
     given = json.loads((folder / INPUT).read_text())
     started = time.monotonic()
     frames = read(folder / LABELS, ":", format="extxyz")
-    write_parts(folder, frames, given["baseline"])
     _restore(folder)
     child = Child(folder, command(given["options"]), given["epochs"], given["threads"], given["max_seconds"] - 5.0)
-    status = child.run()
-    result: dict[str, Any] = {
-        "status": status,
-        "epoch": newest_epoch(folder),
-        "history": child.history,
-        "threads": given["threads"],
-        "labels": len(frames),
-    }
-    if status == "finished":
-        try:
+    result: dict[str, Any] = {"threads": given["threads"], "labels": len(frames)}
+    try:
+        write_parts(folder, frames, given["baseline"])
+        result["status"] = child.run()
+        if result["status"] == "finished":
             result["facts"] = _finish(folder, frames, given)
-        except Exception as error:  # it would fail again: not to be taken for a job that was interrupted
-            result.update(status="failed", message=f"{type(error).__name__}: {error}")
+    except Exception as error:  # it would fail again: not to be taken for a job that was interrupted
+        result.update(status="failed", message=f"{type(error).__name__}: {error}")
+    result.update(epoch=newest_epoch(folder), history=child.history)
     from .result import versions
 
     result.update(versions=versions(), wall_seconds=time.monotonic() - started)
@@ -163,6 +159,8 @@ class Child:
                 self._note(text, begun)
         code = process.wait()
         timer.cancel()
+        if self.ended_by is None and -code in KILLS:
+            return "signal"  # the kernel, short of memory, takes the largest process, which is not this one
         return self.ended_by or ("finished" if code == 0 else "failed")
 
     def _end(self, process: subprocess.Popen[str], reason: str) -> None:

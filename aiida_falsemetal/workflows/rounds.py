@@ -31,6 +31,11 @@ class Member:
     parameters: dict[str, Any]
 
 
+def round_training(content: dict[str, Any]) -> dict[str, Any]:
+    """Training settings of a committee: those of the twins, and what differs in the rounds."""
+    return {**content["training"], **content["rounds"]["training"]}
+
+
 def committee(content: dict[str, Any], number: int) -> list[Member]:
     """The members of a round: short-ranged and long-ranged in turn, every two with the next seed.
 
@@ -39,7 +44,7 @@ def committee(content: dict[str, Any], number: int) -> list[Member]:
     :param content: of the file of twins, with ``baseline``.
     """
     members = []
-    common = {**content["training"], **content["rounds"]["training"]}
+    common = round_training(content)
     for place in range(content["rounds"]["committee"]):
         long_ranged, later = bool(place % 2), place // 2
         training = {**common, "seed": common["seed"] + later}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ToContext, if_
+from aiida.engine import ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from ..calculations.committee import CommitteeCalculation
@@ -22,6 +22,9 @@ from .steady import SteadyWorkChain
 
 PHYSICS = MlipMdWorkChain.exit_codes.ERROR_PHYSICS.status
 """Exit status of an MD whose model failed, and not a machine."""
+ASKED = 3
+"""Times that a committee is asked before it counts as giving no answer: one that was cut off has nothing to go on from,
+and the MD that it is about was the dearer part."""
 
 
 class SampleWorkChain(SteadyWorkChain):
@@ -43,7 +46,7 @@ class SampleWorkChain(SteadyWorkChain):
             cls.build,
             cls.run_md,
             cls.inspect_md,
-            if_(cls.has_committee)(cls.ask_committee, cls.inspect_committee),
+            while_(cls.must_ask)(cls.ask_committee, cls.inspect_committee),
             if_(cls.has_trajectory)(cls.select),
         )
         spec.output_namespace("frames", valid_type=orm.StructureData, dynamic=True, required=False)
@@ -96,6 +99,7 @@ class SampleWorkChain(SteadyWorkChain):
         if self.ctx.md.is_finished_ok or self.ctx.md.exit_status == PHYSICS:
             if not self.ctx.whole:
                 self.report(f"no frame to choose from: {self.ctx.md.exit_message}")
+            self.ctx.asked, self.ctx.answered = 0, False
             return None
         return self.exit_codes.ERROR_MD.format(message=str(self.ctx.md.exit_message))
 
@@ -107,6 +111,10 @@ class SampleWorkChain(SteadyWorkChain):
         """Whether a committee is to choose, and has something to choose from."""
         return bool(self.ctx.whole and "committee" in self.inputs)
 
+    def must_ask(self) -> bool:
+        """Whether the committee has not answered yet."""
+        return bool(self.has_committee() and not self.ctx.answered)
+
     def ask_committee(self) -> ToContext:
         """Submit the committee's job on the trajectory."""
         run, options = self.inputs.run.get_dict(), self.inputs.options.get_dict()
@@ -116,13 +124,19 @@ class SampleWorkChain(SteadyWorkChain):
         builder.members = dict(self.inputs.committee)
         builder.parameters = orm.Dict({"start": run["selection"]["start"]})
         builder.metadata.options = md_options(options, run["md"]["threads"])
-        builder.metadata.call_link_label = "committee"
+        self.ctx.asked += 1
+        builder.metadata.call_link_label = f"committee_{self.ctx.asked}"
         return ToContext(committee=self.submit(builder))
 
     def inspect_committee(self) -> Any:
         """Without its answer there is nothing to choose by."""
-        if not self.ctx.committee.is_finished_ok:
-            return self.exit_codes.ERROR_COMMITTEE.format(message=str(self.ctx.committee.exit_message))
+        self.ctx.answered = self.ctx.committee.is_finished_ok
+        if self.ctx.answered:
+            return None
+        message = str(self.ctx.committee.exit_message or self.ctx.committee.process_state)
+        if self.ctx.asked >= ASKED:
+            return self.exit_codes.ERROR_COMMITTEE.format(message=message)
+        self.report(f"the committee is asked once more: {message}")
         return None
 
     def select(self) -> None:

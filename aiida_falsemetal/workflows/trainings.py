@@ -34,7 +34,9 @@ class TrainingSteps(SteadyWorkChain):
             outputs = outputs_of(orm.load_node(pk))
             nodes[f"structure_{key}"] = orm.load_node(self.ctx.configurations[key]["frame"])
             nodes[f"label_{key}"], nodes[f"forces_{key}"] = outputs["label"], outputs["forces"]
-        settings = orm.Dict(self.inputs.twins.get_dict()["split"])
+        named = self.ctx.configurations.items()
+        names = {key: found["names"] for key, found in named if found["names"] and f"label_{key}" in nodes}
+        settings = orm.Dict({**self.inputs.twins.get_dict()["split"], "names": names})
         try:
             made = training_set(settings, **nodes, metadata={"call_link_label": f"training_set_{self.ctx.round}"})
         except ValueError as error:
@@ -42,12 +44,13 @@ class TrainingSteps(SteadyWorkChain):
         self.ctx.training_set, self.ctx.parts = made["labels"], made["split"]
         return None
 
-    def _train(self, wanted: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    def _train(self, wanted: dict[str, dict[str, Any]], job: dict[str, Any]) -> dict[str, Any]:
         """Submit the trainings that the graph does not have; where one was stopped, from its last checkpoint.
 
         :param wanted: parameters by the name of what is trained. What is known is put into ``ctx.trained``.
+        :param job: ``walltime``, ``threads`` and ``max_jobs`` of each.
         """
-        content = self.inputs.twins.get_dict()
+        slots = self.inputs.twins.get_dict()["slots"]
         submitted, self.ctx.trained, self.ctx.training = {}, {}, sorted(wanted)
         for name, parameters in wanted.items():
             digest = training_fingerprint(self.ctx.training_set, parameters)
@@ -62,9 +65,9 @@ class TrainingSteps(SteadyWorkChain):
             checkpoint = known_checkpoint(digest)
             if checkpoint is not None:
                 builder.train.checkpoint = checkpoint
-            options = {"slots": content["slots"], "max_wallclock_seconds": content["training"]["walltime"]}
-            builder.train.metadata.options = md_options(options, content["training"]["threads"])
-            builder.max_iterations = orm.Int(content["training"]["max_jobs"])
+            options = {"slots": slots, "max_wallclock_seconds": job["walltime"]}
+            builder.train.metadata.options = md_options(options, job["threads"])
+            builder.max_iterations = orm.Int(job["max_jobs"])
             builder.metadata.call_link_label = f"train_{name}"
             submitted[f"train_{name}"] = self.submit(builder)
         return submitted

@@ -17,19 +17,21 @@ from aiida.engine import ToContext, if_, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from ..calculations.configurations import outlier_record
-from ..calculations.label import label_fingerprint
 from ..calculations.twins import evaluate_twin
 from ..data.mlip import MlipData
-from .known import configurations_of, known_labels, known_samples
+from .asked import digest_of, in_turn
+from .known import known_labels, known_samples
 from .label import LabelWorkChain
 from .outputs import outputs_of
 from .pseudos import pseudos_of
-from .rounds import MOVERS, Member, active_run, committee
+from .rounds import MOVERS, Member, active_run, committee, round_training
 from .sample import SampleWorkChain
 from .train import training_parameters
 from .trainings import TrainingSteps
 
 RUNS_AT_ONCE = 8
+NAMES = ("source", "sampler", "round")
+"""Of a run or a record, what is of the file and not of the content."""
 STAGES = ("samples", "labels", "rounds", "training")
 """What a workchain may stop after; ``labels`` are those of the sources, ``rounds`` those of active rounds too."""
 TWINS = {"short_ranged": "sr", "long_ranged": "lr"}
@@ -106,15 +108,17 @@ class TwinWorkChain(TrainingSteps):
         self.node.label = self.ctx.name
         self._group().add_nodes(self.node)
         self.ctx.round = -1
+        self.ctx.names = {}
         self.ctx.outliers = self._outliers()
         self.ctx.samples, self.ctx.models, self.ctx.unsampled = {}, {}, []
 
-    def _outliers(self) -> list[tuple[int, int]]:
+    def _outliers(self) -> dict[str, tuple[int, int]]:
         """PKs of configuration and record of the campaigns' frames; a record is made once for each frame."""
-        found = []
+        found = {}
         for key, nodes in sorted(self.inputs.get("outliers", {}).items()):
             record = outlier_record(**nodes, metadata={"call_link_label": f"record_{key}"})
-            found.append((nodes["structure"].pk, record.pk))
+            found[key] = (nodes["structure"].pk, record.pk)
+            self.ctx.names[key] = {name: record.get_dict().get(name) for name in NAMES}
         return found
 
     def another_round(self) -> bool:
@@ -129,7 +133,8 @@ class TwinWorkChain(TrainingSteps):
 
     def run_committee(self) -> ToContext:
         """Train the members, unless that was done."""
-        return ToContext(**self._train({f"round{self.ctx.round}_{m.name}": m.parameters for m in self._members()}))
+        wanted = {f"round{self.ctx.round}_{member.name}": member.parameters for member in self._members()}
+        return ToContext(**self._train(wanted, round_training(self.inputs.twins.get_dict())))
 
     def _members(self) -> list[Member]:
         return committee(self.inputs.twins.get_dict(), self.ctx.round)
@@ -149,6 +154,9 @@ class TwinWorkChain(TrainingSteps):
     def look_up_samples(self) -> None:
         """Which sampling runs of this round are missing."""
         self.ctx.runs = self._runs()
+        # A run that was found has the names of the file that it was made for.
+        mine = {key: {name: run.get(name) for name in NAMES} for key, run in self.ctx.runs.items()}
+        self.ctx.names = {**self.ctx.names, **mine}
         wanted = {key: run["fingerprint"] for key, run in self.ctx.runs.items()}
         known = known_samples(wanted.values())
         found = {key: known[digest] for key, digest in wanted.items() if digest in known}
@@ -213,22 +221,20 @@ class TwinWorkChain(TrainingSteps):
                 self.report(f"sampling {self.ctx.unsampled[-1]}")
 
     def gather(self) -> Any:
-        """All configurations, and which of them have no label yet; of each run the first, then the second, and so on,
-        so that what is labelled is balanced whenever it ends."""
+        """All configurations, and which of them have no label yet."""
         settings = self.inputs.label.get_dict()
-        ranked: list[tuple[int, str, int, int]] = []
-        for key, pk in sorted(self.ctx.samples.items()):
-            for rank, (frame, record) in enumerate(configurations_of(pk)):
-                ranked.append((rank, key, frame, record))
+        samples, own = self.ctx.samples, self.inputs.runs
         most = self.inputs.twins.get_dict().get("label", {}).get("most")
-        first = sorted(found for found in ranked if found[1] in self.inputs.runs)[:most]
-        active = sorted(found for found in ranked if found[1] not in self.inputs.runs)
-        chosen = [*(found[2:] for found in first), *self.ctx.outliers, *(found[2:] for found in active)]
-        self.ctx.configurations = {}
-        for number, (frame, record) in enumerate(chosen):
-            structure = orm.load_node(frame)
-            digest = label_fingerprint(structure, settings, pseudos_of(settings["pseudo_family"], structure))
-            self.ctx.configurations[f"c{number:05d}"] = {"frame": frame, "record": record, "fingerprint": digest}
+        chosen = in_turn({key: pk for key, pk in samples.items() if key in own}, most)
+        chosen += [(key, frame, record) for key, (frame, record) in self.ctx.outliers.items()]
+        chosen += in_turn({key: pk for key, pk in samples.items() if key not in own})
+        self.ctx.configurations = {
+            f"c{number:05d}": {
+                **{"frame": frame, "record": record, "fingerprint": digest_of(frame, settings)},
+                "names": self.ctx.names.get(key, {}),
+            }
+            for number, (key, frame, record) in enumerate(chosen)
+        }
         if not self.ctx.configurations:
             return self.exit_codes.ERROR_NO_CONFIGURATIONS
         self._look_up()
@@ -320,7 +326,7 @@ class TwinWorkChain(TrainingSteps):
             name: training_parameters(content["training"], content["baseline"] if suffix == "lr" else None)
             for name, suffix in TWINS.items()
         }
-        return ToContext(**self._train(self.ctx.parameters))
+        return ToContext(**self._train(self.ctx.parameters, content["training"]))
 
     def evaluate(self) -> Any:
         """Errors and models."""

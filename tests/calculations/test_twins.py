@@ -62,6 +62,28 @@ def test_split_meets_its_shares_and_takes_from_every_run() -> None:
     assert parts != split_labels(runs, 0.1, 0.08, seed=4)
 
 
+def test_a_run_of_a_round_is_for_one_part_as_a_whole() -> None:
+    """Its frames are neighbours; and who was in which part without rounds still is."""
+    first = {f"c{number:03d}": f"run{number % 7}" for number in range(100)}
+    active = {f"c{number:03d}": f"round{number // 5}" for number in range(100, 200)}
+    parts = split_labels({**first, **active}, 0.1, 0.08, 3, set(active))
+    for run in set(active.values()):
+        assert len({parts[key] for key in active if active[key] == run}) == 1
+    counts = [sum(parts[key] == name for key in active) for name in ("test", "valid", "train")]
+    assert counts == [10, 5, 85]
+    assert {key: parts[key] for key in first} == split_labels(first, 0.1, 0.08, 3)
+
+
+def test_a_file_calls_its_labels_by_its_own_names() -> None:
+    """A label that was found has the names of the file that it was made for."""
+    names = {f"c{number:05d}": {"source": "mine", "sampler": f"m{number % 3}", "round": 1} for number in range(10)}
+    parameters = orm.Dict({"test": 0.2, "valid": 0.2, "seed": 1, "names": names})
+    outputs = training_set(parameters, **labelled())
+    frames = read(io.StringIO(outputs["labels"].get_content()), ":", format="extxyz")
+    assert {frame.info["source"] for frame in frames} == {"mine"}
+    assert outputs["split"].get_dict()["names"]["f7"] == names["c00007"]
+
+
 def test_training_set_has_every_usable_label_once() -> None:
     outputs = made(metallic=(4,))
     split = outputs["split"].get_dict()

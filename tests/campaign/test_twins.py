@@ -78,7 +78,9 @@ def test_the_file_of_the_documentation_is_good() -> None:
         (changed("label", "ranks", value=4), "label.ranks: 4 cores are needed at once, and slots is 2"),
         (changed("split", "test", value=0.95), "leave next to nothing to train on"),
         (changed("ewald", "charges", value={"O": -0.8}), "there is no charge for H"),
+        (changed("ewald", "charges", value={"O": -0.8, "H": 0.41}), "ewald.charges: OHH has a charge of 0.02 e"),
         (changed("training", "epochs", value=0), "training.epochs: 0 is too small"),
+        (changed("sources", "film", "sampling", value={"threads": 3}), "sources.film.sampling.threads: 3 cores"),
         (changed("samplers", "spcfw-truncated", value=None), "samplers.spcfw-truncated: moves none of the sources"),
     ],
 )
@@ -157,6 +159,9 @@ def test_without_rounds_there_are_no_active_runs() -> None:
         ({"committee": 1}, "rounds.committee"),
         ({"training": {"epoch": 3}}, "rounds.training.epoch: unknown key"),
         ({"training": {"epochs": 0}}, "rounds.training.epochs"),
+        ({"training": {"threads": 8}}, "rounds.training.threads: 8 cores are needed at once, and slots is 2"),
+        ({"sampling": {"threads": 8}}, "rounds.sampling.threads: 8 cores are needed at once"),
+        ({"training": {"code": "python@cluster"}}, "rounds.training.code: all models are trained with one code"),
     ],
 )
 def test_a_fault_in_the_rounds_is_named(given: dict[str, Any], says: str) -> None:

@@ -17,7 +17,8 @@ from aiida_falsemetal.cli import profile
 from aiida_falsemetal.cli.screen import read_campaign
 from aiida_falsemetal.cli.submit import pair_builder, screen_builder
 from aiida_falsemetal.cli.twins import check_label, read_twins
-from aiida_falsemetal.cli.twins_run import run_twins, twins_builder
+from aiida_falsemetal.cli.twins_run import run_twins
+from aiida_falsemetal.cli.twins_submit import twins_builder
 from aiida_falsemetal.data.mlip import MlipData
 from tests.data import nodes
 

@@ -18,7 +18,7 @@ from aiida_falsemetal.cli import profile
 from aiida_falsemetal.cli.screen import check_dft, read_campaign
 from aiida_falsemetal.cli.submit import screen_builder
 from aiida_falsemetal.cli.twins import check_label, read_twins
-from aiida_falsemetal.cli.twins_run import twins_builder
+from aiida_falsemetal.cli.twins_submit import twins_builder
 
 from . import grown
 from .harness import fuzzed, run, sentence

@@ -6,29 +6,29 @@ import pytest
 from aiida_falsemetal.physics.configurations import choose, choose_disputed, closest_contact, empty_height
 
 
-def test_frames_are_apart_and_cover_the_drops() -> None:
+def test_frames_are_apart_and_cover_the_polarities() -> None:
     rng = np.random.default_rng(1)
-    drop, contact = rng.normal(size=400), rng.uniform(1.4, 2.0, size=400)
-    found = choose(drop, contact, count=20, close=5, spacing=4, most_polar=10.0, seed=1)
+    polarity, contact = np.abs(rng.normal(size=400)), rng.uniform(1.4, 2.0, size=400)
+    found = choose(polarity, contact, count=20, close=5, spacing=4, most_polar=10.0, seed=1)
     frames = np.array(found.frames)
     assert len(frames) == 20 and len(found.close) == 5 and np.diff(frames).min() >= 4
     assert found.candidates == 100 and found.too_polar == 0
     grid = np.arange(399, -1, -4)
     assert sorted(contact[list(found.close)]) == sorted(contact[grid])[:5]
-    # One from each of fifteen strata of |drop|: the extremes are in.
-    spread = np.sort(np.abs(drop[list(found.spread)]))
-    assert spread[0] < np.quantile(np.abs(drop), 0.15) and spread[-1] > np.quantile(np.abs(drop), 0.85)
+    # One from each of fifteen strata: the extremes are in.
+    spread = np.sort(polarity[list(found.spread)])
+    assert spread[0] < np.quantile(polarity, 0.15) and spread[-1] > np.quantile(polarity, 0.85)
 
 
 def test_frames_that_would_be_metals_are_left_out_and_counted() -> None:
-    drop = np.array([0.1, 3.0, -0.2, -4.0, 0.3])
-    found = choose(drop, np.ones(5), count=5, close=0, spacing=1, most_polar=2.5, seed=1)
+    polarity = np.array([0.1, 3.0, 0.2, 4.0, 0.3])
+    found = choose(polarity, np.ones(5), count=5, close=0, spacing=1, most_polar=2.5, seed=1)
     assert found.frames == [0, 2, 4] and found.too_polar == 2 and found.candidates == 5
 
 
 def test_same_seed_same_choice_another_seed_another() -> None:
-    drop, contact = np.random.default_rng(2).normal(size=(2, 300))
-    chosen = [choose(drop, contact, count=10, close=0, spacing=2, most_polar=9.0, seed=s).frames for s in (1, 1, 2)]
+    polarity, contact = np.abs(np.random.default_rng(2).normal(size=(2, 300)))
+    chosen = [choose(polarity, contact, count=10, close=0, spacing=2, most_polar=9.0, seed=s).frames for s in (1, 1, 2)]
     assert chosen[0] == chosen[1] != chosen[2]
 
 
@@ -38,7 +38,7 @@ def test_an_empty_trajectory_gives_nothing() -> None:
 
 @pytest.mark.parametrize("change", [{"spacing": 0}, {"close": 9}, {"contact": np.ones(3)}])
 def test_what_makes_no_sense_is_refused(change: dict[str, object]) -> None:
-    given = {"drop": np.ones(4), "contact": np.ones(4), "count": 2, "close": 0, "spacing": 1, "most_polar": 9.0}
+    given = {"polarity": np.ones(4), "contact": np.ones(4), "count": 2, "close": 0, "spacing": 1, "most_polar": 9.0}
     with pytest.raises(ValueError):
         choose(**{**given, "seed": 1, **change})  # type: ignore[arg-type]
 
@@ -59,7 +59,7 @@ def test_vacuum_is_found_wherever_the_film_lies() -> None:
 
 
 def disputed(values: list[float], **changes: object) -> object:
-    given = {"drop": np.zeros(len(values)), "count": 3, "spacing": 2, "most_polar": 2.5, "least": 0.1, "most": 1.0}
+    given = {"polarity": np.zeros(len(values)), "count": 3, "spacing": 2, "most_polar": 2.5, "least": 0.1, "most": 1.0}
     return choose_disputed(disagreement=np.array(values), **{**given, **changes})  # type: ignore[arg-type]
 
 
@@ -72,7 +72,7 @@ def test_the_most_disputed_frames_are_chosen_and_lie_apart() -> None:
 
 
 def test_polar_frames_are_not_chosen_whatever_the_committee_says() -> None:
-    found = disputed([0.5, 0.9, 0.4], drop=np.array([0.0, -3.0, 0.0]))
+    found = disputed([0.5, 0.9, 0.4], polarity=np.array([0.0, 3.0, 0.0]))
     assert found.disputed == (0, 2) and found.too_polar == 1 and found.wild == 0  # type: ignore[attr-defined]
 
 
@@ -80,7 +80,7 @@ def test_a_frame_of_infinite_disagreement_is_no_physics() -> None:
     assert disputed([float("inf"), 0.2]).disputed == (1,)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("change", [{"spacing": 0}, {"least": 1.0}, {"drop": np.zeros(3)}, {"count": -1}])
+@pytest.mark.parametrize("change", [{"spacing": 0}, {"least": 1.0}, {"polarity": np.zeros(3)}, {"count": -1}])
 def test_what_makes_no_sense_is_refused_of_disputed_frames_too(change: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         disputed([0.2, 0.3], **change)

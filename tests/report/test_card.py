@@ -32,6 +32,7 @@ CARD: dict[str, Any] = {
     ],
     "training": {"channels": 32, "epochs": 120, "seed": 1},
     "training_seconds": 5400.0,
+    "training_whole": True,
     "threads": 1,
     "errors": [
         {"part": "test", "source": "all", "frames": 20, "force_rmse": 58.04, "force_mae": 41.0, "energy_rmse": 1.234},
@@ -75,3 +76,7 @@ def test_only_a_short_ranged_one_is_said_to_lack_a_term() -> None:
     long = model_card({**CARD, "facts": facts, "kwargs": {"charges": {"O": -0.742}, "smearing": 1.4}})
     assert "Without a long-ranged term" not in long and "| charges | `{'O': -0.742}` |" in long
     assert long.startswith("# water-sr\n\nThe long-ranged one of two")
+
+
+def test_hours_of_a_job_that_was_killed_are_a_lower_bound() -> None:
+    assert "mace_run_train, at least 1.5 h on 1 core(s)" in model_card({**CARD, "training_whole": False})

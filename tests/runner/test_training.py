@@ -86,13 +86,18 @@ def test_progress_is_said_and_two_checkpoints_are_kept(tmp_path: Path, capsys: p
 
 
 def test_failure_wall_time_and_signal_are_told_apart(tmp_path: Path) -> None:
-    for name in "abc":
+    for name in "abcd":
         (tmp_path / name).mkdir()
     before = signal.getsignal(signal.SIGTERM)
     try:
         assert child(tmp_path / "a", 1, code=3).run() == "failed"
         begun = time.monotonic()
         assert child(tmp_path / "b", 1, pause=60.0, seconds=1.0).run() == "walltime"
+        # Short of memory, the kernel ends the program itself, the largest process: killed, and no fault of its own.
+        killed = child(tmp_path / "d", 1)
+        killed.line[-1] += "\nimport os; os.kill(os.getpid(), 9)"
+        killed.line[-1] = killed.line[-1].replace("sys.exit(0)", "")
+        assert killed.run() == "signal"
         threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
         assert child(tmp_path / "c", 1, pause=60.0).run() == "signal"
         assert time.monotonic() - begun < 40.0

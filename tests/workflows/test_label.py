@@ -54,7 +54,7 @@ def film(shuffled: bool = False) -> orm.StructureData:
 def label(drive: Callable[..., Driven], aiida_code_installed: Any) -> Callable[..., Driven]:
     """``label(structure, *exit statuses of pw.x, **what pw.x finds)``."""
 
-    def run(structure: orm.StructureData, *statuses: int, **given: Any) -> Driven:
+    def run(structure: orm.StructureData, *statuses: int, record: dict[str, Any] | None = None, **given: Any) -> Driven:
         code = aiida_code_installed(default_calc_job_plugin="quantumespresso.pw")
 
         def answer(number: int, inputs: dict[str, Any]) -> orm.ProcessNode:
@@ -68,7 +68,7 @@ def label(drive: Callable[..., Driven], aiida_code_installed: Any) -> Callable[.
             code=code,
             pseudos=pseudos(),
             options=orm.Dict({"slots": 2}),
-            record=orm.Dict({"source": "here", "Mz": 0.1}),
+            record=orm.Dict(record or {"source": "here", "Mz": 0.1}),
             twins=orm.Str("mine"),
         )
 
@@ -111,6 +111,21 @@ def test_a_film_has_the_dipole_correction_and_a_liquid_has_not(label: Callable[.
     found = driven.outputs["label"].get_dict()
     assert found["bulk"] and found["drop"] is None and found["dipole"] is None
     assert is_bulk(liquid) and not is_bulk(film())
+
+
+def test_a_film_whose_vapour_fills_its_vacuum_is_a_film(label: Callable[..., Driven]) -> None:
+    """Two molecules on their way through 20 Å leave no gap as wide as a vacuum; who chose the frame knows."""
+    atoms = film().get_ase()
+    height = float(atoms.cell.array[2, 2])
+    middle = atoms.positions[:, 2].mean()
+    far = np.arange(0.0, 20.0, 6.0)
+    for place, first in zip(far, range(0, 12, 3), strict=True):
+        molecule = atoms.positions[first : first + 3]
+        molecule[:, 2] += middle + height / 2 - 10.0 + place - molecule[0, 2]
+    evaporated = orm.StructureData(ase=atoms)
+    assert is_bulk(evaporated)
+    driven = label(evaporated, 0, record={"source": "here", "bulk": False})
+    assert asked(driven)["CONTROL"]["dipfield"] and not driven.outputs["label"].get_dict()["bulk"]
 
 
 def test_a_metallic_frame_is_a_label_that_is_not_used(label: Callable[..., Driven]) -> None:

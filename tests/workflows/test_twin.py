@@ -13,7 +13,9 @@ from aiida import orm
 
 from aiida_falsemetal.calculations.label import label_fingerprint
 from aiida_falsemetal.query.twins import is_active, label_rows, twins_progress
-from aiida_falsemetal.workflows import twin
+from aiida_falsemetal.workflows import asked, twin
+from aiida_falsemetal.workflows.asked import in_turn, labels_of
+from aiida_falsemetal.workflows.known import known_samples
 from aiida_falsemetal.workflows.label import LabelWorkChain
 from aiida_falsemetal.workflows.sample import SampleWorkChain
 from tests.data import nodes
@@ -81,6 +83,7 @@ class World:
             "metallic": False,
             "bulk": False,
             "energy": None if failed else -100.0,
+            "ecutwfc": given["parameters"]["ecutwfc"],
         }
         outputs: dict[str, Any] = {"label": orm.Dict(content)}
         if not failed:
@@ -98,7 +101,8 @@ def run(
 ) -> Callable[..., Driven]:
     """``run(world, ...)`` runs the twins ``mine`` of two sampling runs."""
     own = {key: node.store() for key, node in pseudos().items()}
-    monkeypatch.setattr(twin, "pseudos_of", lambda *_: own)
+    for module in (twin, asked):
+        monkeypatch.setattr(module, "pseudos_of", lambda *_: own)
     code = aiida_code_installed(default_calc_job_plugin="quantumespresso.pw")
     monkeypatch.setattr(World, "name", f"mine{next(NUMBERS)}")
 
@@ -137,6 +141,19 @@ def test_everything_is_sampled_and_labelled_once(run: Callable[..., Driven]) -> 
     sources = found.sources
     assert (sources.runs, sources.asked, sources.labels, sources.missing, found.missing) == (2, 17, 10, 7, 7)
     assert found.seconds == pytest.approx(7 * 30.0)
+
+
+def test_labels_at_other_settings_are_missing(run: Callable[..., Driven]) -> None:
+    """A file whose cutoff is raised is not done because the labels of before are as many."""
+    run(World())
+    frames = [frame for _, frame, _ in in_turn(known_samples(digests()))]
+    found = labels_of(frames, SETTINGS)
+    assert len(found["done"]) == 2 * FRAMES and not found["missing"] and not found["failed"]
+    other = {**SETTINGS, "ecutwfc": 99.0}
+    assert len(labels_of(frames, other)["missing"]) == 2 * FRAMES
+    assert len(label_rows(World.name, {"ecutwfc": SETTINGS["ecutwfc"]})) == 2 * FRAMES
+    assert not label_rows(World.name, {"ecutwfc": 99.0})
+    assert len(in_turn(known_samples(digests()), most=3)) == 3
 
 
 def test_what_is_labelled_is_balanced_from_the_first_on(run: Callable[..., Driven]) -> None:
