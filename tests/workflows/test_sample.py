@@ -119,8 +119,8 @@ def test_a_model_that_reached_nothing_gives_nothing(sample: Callable[..., Driven
 
 
 def test_layers_against_each_other_are_too_polar_at_any_drop(sample: Callable[..., Driven]) -> None:
-    """Half of the film's molecules point up and the others down: no drop, and a potential in the middle. The other frame's
-    molecules lie flat."""
+    """Half of a film's molecules point up and the others down: no drop, and a potential in the middle. In the other
+    frame all lie flat."""
     atoms, info = nodes.film()
     heights = atoms.get_positions()[:, 2]
     flat, layered = atoms.get_positions(), atoms.get_positions()
