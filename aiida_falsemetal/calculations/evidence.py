@@ -341,8 +341,8 @@ def estimates(seeds: Sequence[Seed], metallized: Fraction | None) -> dict[str, A
     gaps = [(seed.mean_gap, max(seed.population, 1)) for seed in seeds if seed.mean_gap is not None]
     if gaps:
         values, lows, highs = zip(*(gap for gap, _ in gaps), strict=True)
-        mean = weighted_mean(values, lows, highs, [size for _, size in gaps])
-        found.update(zip(ESTIMATE_KEYS[5:], mean, strict=True))
+        mean, low, high = weighted_mean(values, lows, highs, [size for _, size in gaps])
+        found.update(zip(ESTIMATE_KEYS[5:], (mean, max(low, 0.0), high), strict=True))
     return found
 
 

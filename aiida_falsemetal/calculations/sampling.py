@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -122,12 +122,22 @@ class Sample:
         return self.model.predict(self.predictor)
 
     def fraction(self, confidence: float) -> estimation.Estimate:
-        """Metallized fraction of the trajectory."""
-        return estimation.estimate_fraction(self.batches, self.prediction, self.metallic, confidence)
+        """Metallized fraction of the trajectory.
+
+        No value is below what was seen. Where no computed frame is metallic the lower ends are 0: the model's guess of
+        the others moves the value, and only a computed metal shows that there is one.
+        """
+        found = estimation.estimate_fraction(self.batches, self.prediction, self.metallic, confidence)
+        seen = float(np.nansum(self.metallic)) / len(self.metallic)
+        if not seen:
+            return replace(found, value_low=0.0, low=0.0, total_low=0.0)
+        values = {key: max(getattr(found, key), seen) for key in ("value", "value_low", "value_high")}
+        return replace(found, **values)
 
     def mean_gap(self, confidence: float) -> estimation.Estimate:
-        """Mean gap over the trajectory, eV."""
-        return estimation.estimate_gap(self.batches, self.prediction, self.gap, self.highest, confidence)
+        """Mean gap over the trajectory, eV, within its interval, which knows that no gap is below 0."""
+        found = estimation.estimate_gap(self.batches, self.prediction, self.gap, self.highest, confidence)
+        return replace(found, value=float(np.clip(found.value, found.total_low, found.total_high)))
 
 
 def stop_reason(sample: Sample, given: Mapping[str, Any]) -> str | None:

@@ -177,7 +177,8 @@ def judge(evidence: Evidence, thresholds: Thresholds | None = None, reference: F
         if fraction is not None and fraction.confidence != limits.confidence:
             raise ValueError(f"An interval of {fraction.confidence} meets a threshold of {limits.confidence}.")
     metallized = evidence.metallized
-    if metallized is not None and evidence.computed and metallized.low > limits.acceptable:
+    # Without a computed metal nobody is accused, whatever an estimate makes of the frames that were not computed.
+    if metallized is not None and evidence.metallic and metallized.low > limits.acceptable:
         return _accuse(evidence, metallized, limits, reference)
     open_points = [point for check in CHECKS if (point := check(evidence, limits))]
     if open_points:

@@ -56,6 +56,13 @@ def test_two_of_24_are_too_many_and_one_is_open() -> None:
     assert "would make it false metallization" in one.would_decide
 
 
+def test_nobody_is_accused_without_a_computed_metal() -> None:
+    """An estimate may expect metals among the frames that were not computed; that is the model's guess."""
+    guessed = Evidence(Fraction(0.11, 0.037, 0.38, 10.0), 10, 10, 0, rhat=1.01, beyond=Fraction(0.05, 0.02, 0.1, 50.0))
+    assert judge(guessed).verdict == UNDECIDED
+    assert judge(replace(guessed, metallic=1)).verdict == FALSE
+
+
 def test_frames_that_would_decide_do() -> None:
     """The number in the sentence, added with the same fraction, decides."""
     for metallic, computed, acceptable in [(0, 24, 0.01), (1, 24, 0.01), (1, 40, 0.1), (3, 40, 0.05)]:
