@@ -11,15 +11,13 @@ from typing import Any
 from aiida import orm
 
 from .contents import ArchiveError, Contents, check_archive, check_tables, contents, database_of
-from .thin import leave_files_out
+from .thin import CHECKPOINTS, PW_FILES, TRAJECTORIES, leave_files_out
 from .write import as_any_file, quiet
 
 CHAINS = ("falsemetal.sample", "falsemetal.label", "falsemetal.train")
 """Trainings are those that active rounds have made, and of the twins."""
 TRAININGS = ("falsemetal.train",)
-"""Whose checkpoints are left out: only trainings that have ended are written, and nobody goes on from these."""
-JOBS = ("quantumespresso.pw",)
-"""Whose retrieved files are left out: what matters of them is in the labels, the bands and the parsed output."""
+"""Written only if they have ended well."""
 
 _FOREIGN = (
     "SELECT count(*) FROM db_dbnode WHERE json_extract(extras, '$.falsemetal_campaign') IS NOT NULL "
@@ -51,7 +49,7 @@ def write_labels(group: str, path: Path) -> Contents:
             create_archive(found, whole, include_logs=False, **up)
         except ArchiveExportError as error:
             raise ArchiveError(f"{group} cannot be exported: {str(error).rstrip('.')}.") from error
-        leave_files_out(whole, thin, JOBS, TRAININGS)
+        leave_files_out(whole, thin, (TRAJECTORIES, PW_FILES, CHECKPOINTS))
         as_any_file(thin)
         thin.replace(path)
     return contents(path)

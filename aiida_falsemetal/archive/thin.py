@@ -1,5 +1,4 @@
-"""An archive without its bulky files: the nodes and their links stay, the frames of trajectories do not, nor what was
-retrieved of programs that are named."""
+"""An archive without its bulky files: the nodes and their links stay."""
 
 from __future__ import annotations
 
@@ -9,48 +8,71 @@ import sqlite3
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .contents import DATABASE, LEFT_OUT, METADATA, database_of
 
-_TRAJECTORY = "data.core.array.trajectory.TrajectoryData."
-_WHERE = "node_type = ? AND json_extract(attributes, '$.\"array|positions\"[0]') > 1"
-"""pw.x leaves a trajectory of one frame, which is small and stays."""
+
+@dataclass(frozen=True)
+class Bulk:
+    """Files of an archive that can be left out.
+
+    :param name: what the archive's metadata call them.
+    :param where: condition on ``db_dbnode`` in SQL, with one parameter.
+    :param parameter: its value.
+    """
+
+    name: str
+    where: str
+    parameter: str
 
 
 _RETRIEVED = """node_type LIKE 'data.core.folder.FolderData%' AND id IN (
     SELECT l.output_id FROM db_dblink l JOIN db_dbnode n ON n.id = l.input_id
     WHERE l.type = 'create' AND n.process_type = ?)"""
 
-
 _CHECKPOINT = """node_type LIKE 'data.core.singlefile.%' AND id IN (
     SELECT l.output_id FROM db_dblink l JOIN db_dbnode n ON n.id = l.input_id
     WHERE l.type = 'create' AND l.label = 'checkpoint' AND n.process_type = ?)"""
 
+_RETRIEVED_FOR = """node_type LIKE 'data.core.folder.FolderData%' AND id IN (
+    SELECT l.output_id FROM db_dblink l
+    JOIN db_dblink job ON job.output_id = l.input_id AND job.type = 'call_calc'
+    JOIN db_dblink base ON base.output_id = job.input_id AND base.type = 'call_work'
+    JOIN db_dbnode n ON n.id = base.input_id
+    WHERE l.type = 'create' AND n.process_type = ?)"""
 
-def leave_trajectories_out(path: Path, thinned: Path) -> None:
-    """Write ``thinned``: the archive ``path`` without the files of trajectories of more than one frame.
+TRAJECTORIES = Bulk(
+    "trajectories",
+    # pw.x leaves a trajectory of one frame, which is small and stays.
+    "node_type = ? AND json_extract(attributes, '$.\"array|positions\"[0]') > 1",
+    "data.core.array.trajectory.TrajectoryData.",
+)
+PROJECTIONS = Bulk("projections", "node_type = ?", "data.core.array.projection.ProjectionData.")
+"""projwfc.x's, two files an orbital; the layers that were made of them stay."""
+MD_FILES = Bulk("retrieved files of falsemetal.md", _RETRIEVED, "aiida.calculations:falsemetal.md")
+"""Their numbers are in the nodes of the series."""
+PW_FILES = Bulk("retrieved files of quantumespresso.pw", _RETRIEVED, "aiida.calculations:quantumespresso.pw")
+LABEL_FILES = Bulk("retrieved files of labels", _RETRIEVED_FOR, "aiida.workflows:falsemetal.label")
+"""Those of pw.x; energy, forces and bands stay."""
+CHECKPOINTS = Bulk("checkpoints of falsemetal.train", _CHECKPOINT, "aiida.calculations:falsemetal.train")
+"""Of trainings that have ended, from which nobody goes on."""
+OF_CAMPAIGN = (TRAJECTORIES, PROJECTIONS, MD_FILES, LABEL_FILES, CHECKPOINTS)
+"""What no report, query or story needs."""
 
-    These nodes say so in the extra ``falsemetal_left_out``, and neither they nor what made them has a hash any more:
-    in a profile that imports them, nobody's calculation must become a copy of one without its frames.
+
+def leave_files_out(path: Path, thinned: Path, bulks: Sequence[Bulk] = (TRAJECTORIES,)) -> None:
+    """Write ``thinned``: the archive ``path`` without some files.
+
+    The nodes that had them say so in the extra ``falsemetal_left_out``, and neither they nor what made them has a hash
+    any more: in a profile that imports them, nobody's calculation must become a copy of one without its files.
     """
-    leave_files_out(path, thinned, ())
-
-
-def leave_files_out(path: Path, thinned: Path, jobs: Sequence[str], trainings: Sequence[str] = ()) -> None:
-    """As :func:`leave_trajectories_out`, and without what was retrieved of some CalcJobs.
-
-    :param jobs: their entry points in ``aiida.calculations``.
-    :param trainings: entry points of CalcJobs whose checkpoints are left out.
-    """
-    conditions = [(_WHERE, _TRAJECTORY), *((_RETRIEVED, f"aiida.calculations:{job}") for job in jobs)]
-    conditions += [(_CHECKPOINT, f"aiida.calculations:{job}") for job in trainings]
     with database_of(path) as database, zipfile.ZipFile(path) as source:
-        kept = _edit(database, conditions)
+        kept = _edit(database, bulks)
         with zipfile.ZipFile(thinned, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
-            left = ["trajectories", *(f"retrieved files of {job}" for job in jobs)]
-            left += [f"checkpoints of {job}" for job in trainings]
+            left = [bulk.name for bulk in bulks]
             metadata = {**json.loads(source.read(METADATA)), LEFT_OUT: left}
             # These two first: AiiDA looks for them among the first entries only.
             target.writestr(METADATA, json.dumps(metadata))
@@ -61,14 +83,13 @@ def leave_files_out(path: Path, thinned: Path, jobs: Sequence[str], trainings: S
                         shutil.copyfileobj(stream, copy)
 
 
-def _edit(database: Path, conditions: Sequence[tuple[str, str]]) -> set[str]:
-    """Take the files from the nodes of each condition (SQL, its parameter); returns the keys of the files that some
-    node still has."""
+def _edit(database: Path, bulks: Sequence[Bulk]) -> set[str]:
+    """Take the files from these nodes; returns the keys of the files that some node still has."""
     with closing(sqlite3.connect(database)) as connection:
         found = []
-        for where, value in conditions:
-            query = f"SELECT id, repository_metadata, extras FROM db_dbnode WHERE {where}"
-            found += connection.execute(query, [value]).fetchall()
+        for bulk in bulks:
+            query = f"SELECT id, repository_metadata, extras FROM db_dbnode WHERE {bulk.where}"
+            found += connection.execute(query, [bulk.parameter]).fetchall()
         for pk, repository, extras in found:
             names = sorted(json.loads(repository).get("o", {}))
             _set_extras(connection, pk, {**_unhashed(extras), LEFT_OUT: names})

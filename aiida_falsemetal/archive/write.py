@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,16 +13,16 @@ from aiida import orm
 
 from ..names import ENDED
 from .contents import ArchiveError, Contents, contents
-from .thin import leave_trajectories_out
+from .thin import Bulk, leave_files_out
 
 
-def write_archive(campaign: str, group: str, path: Path, trajectories: bool = True) -> Contents:
+def write_archive(campaign: str, group: str, path: Path, without: Sequence[Bulk] = ()) -> Contents:
     """Write the archive of a campaign: all that has its name, what that called and what it was made from.
 
     The file replaces its predecessor in one step, when it is whole.
 
     :param group: label of the campaign's group.
-    :param trajectories: whether with the frames of trajectories.
+    :param without: files that are left out.
     :raises ArchiveError: if a process of the campaign is under way, or the archive cannot be made.
     """
     from aiida.tools.archive import create_archive
@@ -36,10 +36,10 @@ def write_archive(campaign: str, group: str, path: Path, trajectories: bool = Tr
         try:
             create_archive(_entities(campaign, group), draft)
         except ArchiveExportError as error:
-            raise ArchiveError(f"{campaign} cannot be exported: {str(error).rstrip('.')}.") from error
-        if not trajectories:
+            raise ArchiveError(_fault(campaign, error)) from error
+        if without:
             whole, draft = draft, Path(folder) / "thinned.aiida"
-            leave_trajectories_out(whole, draft)
+            leave_files_out(whole, draft, without)
         as_any_file(draft)
         draft.replace(path)
     return contents(path)
@@ -55,6 +55,17 @@ def _refuse_unfinished(campaign: str) -> None:
             f"{campaign} is still under way ({', '.join(map(str, found[:5]))}); wait until `falsemetal status "
             f"{campaign}` says done or failed, or end it with `verdi process kill`."
         )
+
+
+def _fault(campaign: str, error: Exception) -> str:
+    """A sentence. What is not of the campaign and not finished is a training that its models come from."""
+    said = str(error).rstrip(".")
+    if "sealed" not in said:
+        return f"{campaign} cannot be exported: {said}."
+    return (
+        f"{campaign} cannot be exported: one of its models comes from twins that are still under way ({said}); give "
+        "their `falsemetal twins` command again and let it end, or end them with `verdi process kill`."
+    )
 
 
 def _entities(campaign: str, group: str) -> list[orm.Group | orm.Node]:

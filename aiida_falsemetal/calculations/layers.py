@@ -26,6 +26,8 @@ SOLVENT_KEYS = ("solvent_vbm", "solvent_cbm", "solvent_gap")
 """What it adds besides where there is a substrate; energies relative to the Fermi energy."""
 REACH = 3.0
 """How many of their widths the layers reach beyond the outermost atoms: all but a thousandth of these atoms' weight."""
+DOS_DIGITS = 5
+"""Decimals in states/(eV Å) of the density of states, which is stored in single precision; it reaches some 10."""
 SAME_PLACE = 0.01
 """Distance in Å below which an orbital sits on an atom."""
 
@@ -158,7 +160,8 @@ def _layers(
     for name, values in {
         "z": grid,
         "energies": energies,
-        "dos": layer_dos(states, grid, energies, width, broadening),
+        # Nine tenths of the bytes of a film's layers would be digits that nobody looks at.
+        "dos": np.round(layer_dos(states, grid, energies, width, broadening), DOS_DIGITS).astype(np.float32),
         "vbm": edges.vbm,
         "cbm": edges.cbm,
         "centre": edges.centre,

@@ -42,12 +42,16 @@ folder_option = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--without-trajectories", is_flag=True, help="Leave the frames of the MD out: smaller; reports need none."
 )
+@click.option("--thin", is_flag=True, help="Leave out all files that no report, query or story needs.")
 @click.option("--overwrite", is_flag=True, help="Replace an archive that is there.")
 @figures_option
-def export(campaign: str, output: Path | None, without_trajectories: bool, overwrite: bool, figures: Choice) -> None:
+def export(
+    campaign: str, output: Path | None, without_trajectories: bool, thin: bool, overwrite: bool, figures: Choice
+) -> None:
     """Write CAMPAIGN.aiida, all of CAMPAIGN that is in the graph, with its report beside it."""
     load_profile()
     from ..archive.contents import ArchiveError
+    from ..archive.thin import OF_CAMPAIGN, TRAJECTORIES
     from ..archive.write import write_archive
     from ..workflows.pair import GROUP_PREFIX
 
@@ -58,7 +62,8 @@ def export(campaign: str, output: Path | None, without_trajectories: bool, overw
     if not overwrite:
         _refuse_other(campaign, path)
     try:
-        held = write_archive(campaign, GROUP_PREFIX + campaign, path, not without_trajectories)
+        without = OF_CAMPAIGN if thin else (TRAJECTORIES,) if without_trajectories else ()
+        held = write_archive(campaign, GROUP_PREFIX + campaign, path, without)
     except ArchiveError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

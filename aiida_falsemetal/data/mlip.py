@@ -79,26 +79,30 @@ class MlipData(orm.SinglefileData):
         label: str,
         accepted: str | None = None,
     ) -> MlipData:
-        """The stored node with the same file, settings and label, or a new one, which is not stored.
+        """The stored node with the same file and settings, or a new one, which is not stored.
 
-        A node that was made when the file was scanned by other rules is the same, and so is one of a safe file that was
+        One that was trained in the graph comes first, whatever it is called and whatever licence and reference a
+        catalogue or a campaign gives: its history is the model's. Of others label and facts must be the same, too. A
+        node that was made when the file was scanned by other rules is the same, and so is one of a safe file that was
         never scanned. Of a file that is not safe there is one node for each reason to accept it.
 
         :raises UnsafeModelError: as :meth:`from_model`.
         """
         fresh = cls.from_model(path, family, kwargs, facts, label, accepted)
         query = orm.QueryBuilder()
-        query.append(
-            cls,
-            filters={"label": label, "attributes.sha256": fresh.sha256, "attributes.family": family},
-        )
-        for (node,) in query.iterall():
-            if (node.kwargs, node.facts) != (kwargs, facts):
-                continue
-            if fresh.accepted is None or node.accepted == fresh.accepted:
-                found: MlipData = node
-                return found
-        return fresh
+        query.append(cls, filters={"attributes.sha256": fresh.sha256, "attributes.family": family})
+        query.order_by({cls: {"id": "asc"}})
+        same = [
+            node
+            for node in query.all(flat=True)
+            if node.kwargs == kwargs and (fresh.accepted is None or node.accepted == fresh.accepted)
+        ]
+        trained = [node for node in same if node.creator is not None]
+        # Of several trainings to the same file, one whose workchain came to its end.
+        ended = [node for node in trained if node.creator.caller is not None and node.creator.caller.is_finished_ok]
+        named = [node for node in same if node.creator is None and node.label == label and node.facts == facts]
+        found: list[MlipData] = (ended or trained)[-1:] + named
+        return found[0] if found else fresh
 
     @property
     def family(self) -> str:

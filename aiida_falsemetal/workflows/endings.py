@@ -1,12 +1,19 @@
-"""How a run of pw.x ended, by its own output: by itself, or cut off from outside; and whether it ever began."""
+"""How a job ended, by its own output: by itself, or cut off from outside; and whether it ever began."""
 
 from __future__ import annotations
 
 from aiida import orm
 from aiida.engine import Process
 
+from ..runner.files import LOG
+
 INTERRUPTIONS = 3
 """Runs of pw.x of one configuration that may be cut off from outside before it counts as a failure."""
+UNBEGUN = 10
+"""The same of runs that were cut off before they began: jobs that wait for their cores are killed with a machine, too,
+and that says nothing of them. A program that cannot be started looks alike, and must come to an end."""
+OUTPUTS = ("aiida.out", "pp.out", LOG)
+"""What a job's program writes to: pw.x and projwfc.x, pp.x, our own drivers."""
 LAST_WORDS = ("JOB DONE", "Error in routine", "convergence NOT achieved", "Maximum CPU time exceeded")
 """What pw.x writes at its end, however it ends by itself."""
 
@@ -21,6 +28,22 @@ def ended_itself(job: orm.CalcJobNode) -> bool:
     """Whether it said how it ended; also where nobody knows. One that was killed did not come to it."""
     text = _output(job)
     return text is None or any(words in text for words in LAST_WORDS)
+
+
+def began(job: orm.CalcJobNode) -> bool:
+    """Whether it printed anything; also where nobody knows."""
+    return _output(job) != ""
+
+
+def may_go_again(jobs: list[orm.CalcJobNode], counts: dict[str, int]) -> bool:
+    """Count a run that was cut off; whether there were few enough of them.
+
+    :param jobs: of the run.
+    :param counts: ``begun`` and ``unbegun`` runs that were cut off, to be changed.
+    """
+    kind, limit = ("begun", INTERRUPTIONS) if any(map(began, jobs)) else ("unbegun", UNBEGUN)
+    counts[kind] = counts.get(kind, 0) + 1
+    return counts[kind] <= limit
 
 
 def was_cut_off(run: orm.WorkChainNode, jobs: list[orm.CalcJobNode]) -> bool:
@@ -41,7 +64,6 @@ def _output(job: orm.CalcJobNode) -> str | None:
     """What it printed, empty where it printed nothing; None where nothing was retrieved."""
     if "retrieved" not in job.outputs:
         return None
-    try:
-        return str(job.outputs.retrieved.base.repository.get_object_content("aiida.out"))
-    except FileNotFoundError:
-        return ""
+    repository = job.outputs.retrieved.base.repository
+    names = set(repository.list_object_names()) & set(OUTPUTS)
+    return "".join(str(repository.get_object_content(name)) for name in sorted(names))

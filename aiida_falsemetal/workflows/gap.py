@@ -23,7 +23,7 @@ from ..calculations.film import prepare_film
 from ..calculations.gap import failed_result, frame_result
 from ..physics.edges import BandEdges
 from .cleaning import DEFAULT, clean_jobs, is_gone
-from .endings import INTERRUPTIONS, iterated, was_cut_off
+from .endings import iterated, may_go_again, was_cut_off
 from .ladder import Run, Rung, is_done, next_rung
 from .options import pw_options
 from .outputs import outputs_of, pw_costs
@@ -56,7 +56,7 @@ class GapWorkChain(PropertyStages):
             cls.prepare,
             while_(cls.should_try)(cls.run_pw, cls.inspect_pw),
             if_(cls.has_bands)(
-                if_(cls.wants_properties)(cls.run_properties, cls.inspect_properties),
+                while_(cls.properties_wait)(cls.run_properties, cls.inspect_properties),
                 cls.evaluate,
             ).else_(cls.record_failure),
         )
@@ -123,6 +123,7 @@ class GapWorkChain(PropertyStages):
         self.ctx.runs = []
         self.ctx.pks = []
         self.ctx.failure = None
+        self.ctx.cut_off = {}
         self.ctx.wall_seconds = 0.0
         self.ctx.iterations = 0
         self.ctx.film = prepare_film(
@@ -173,12 +174,12 @@ class GapWorkChain(PropertyStages):
         for job in jobs:
             # aiida-quantumespresso's failures are cache sources unless someone says no: a failure must not be a hit.
             job.base.caching.is_valid_cache = False
-        if was_cut_off(self.ctx.pw, jobs) and self.ctx.get("interrupted", 0) < INTERRUPTIONS:
+        if was_cut_off(self.ctx.pw, jobs) and may_go_again(jobs, self.ctx.cut_off):
             # The same rung again, as if nothing had been.
             self.ctx.interrupted = self.ctx.get("interrupted", 0) + 1
             self.ctx.runs.pop()
             self.ctx.pks.pop()
-            self.report(f"pw.x was cut off; the same run once more, {self.ctx.interrupted} of {INTERRUPTIONS} times")
+            self.report(f"pw.x was cut off; the same run once more, cut off {self.ctx.interrupted} times so far")
             return
         last = max(jobs, key=lambda job: job.pk) if jobs else self.ctx.pw
         self.ctx.failure = {

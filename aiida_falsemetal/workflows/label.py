@@ -16,7 +16,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import DataFactory, WorkflowFactory
 
 from ..calculations.label import failed_label, is_bulk, label_fingerprint, label_result, prepare_configuration
-from .endings import INTERRUPTIONS, was_cut_off
+from .endings import may_go_again, was_cut_off
 from .gap import pw_parameters
 from .options import pw_options
 from .outputs import outputs_of, pw_costs
@@ -121,6 +121,7 @@ class LabelWorkChain(SteadyWorkChain):
         known = self._record().get_dict().get("bulk")
         self.ctx.bulk = is_bulk(self.inputs.structure) if known is None else known
         self.ctx.done, self.ctx.attempt, self.ctx.wall_seconds, self.ctx.iterations = False, 0, 0.0, 0
+        self.ctx.interrupted, self.ctx.cut_off = 0, {}
         self.ctx.film = prepare_configuration(
             self.inputs.structure,
             orm.Dict({"vacuum": self.ctx.settings["vacuum"], "bulk": self.ctx.bulk}),
@@ -160,7 +161,7 @@ class LabelWorkChain(SteadyWorkChain):
                 "max_iterations": orm.Int(3),
                 # The wavefunctions of hundreds of labels would fill a disk, and nobody starts from them.
                 "clean_workdir": orm.Bool(True),
-                "metadata": {"call_link_label": f"pw_run_{self.ctx.attempt + self._interrupted()}"},
+                "metadata": {"call_link_label": f"pw_run_{self.ctx.attempt + self.ctx.interrupted}"},
             }
         )
         return ToContext(pw=self.submit(PwBaseWorkChain, **inputs))
@@ -176,9 +177,9 @@ class LabelWorkChain(SteadyWorkChain):
             return
         for job in jobs:
             job.base.caching.is_valid_cache = False
-        if was_cut_off(self.ctx.pw, jobs) and self._interrupted() < INTERRUPTIONS:
-            self.ctx.attempt, self.ctx.interrupted = self.ctx.attempt - 1, self._interrupted() + 1
-            self.report(f"pw.x was cut off; the same run once more, {self.ctx.interrupted} of {INTERRUPTIONS} times")
+        if was_cut_off(self.ctx.pw, jobs) and may_go_again(jobs, self.ctx.cut_off):
+            self.ctx.attempt, self.ctx.interrupted = self.ctx.attempt - 1, self.ctx.interrupted + 1
+            self.report(f"pw.x was cut off; the same run once more, cut off {self.ctx.interrupted} times so far")
             return
         last = max(jobs, key=lambda job: job.pk) if jobs else self.ctx.pw
         self.ctx.failure = {
@@ -186,10 +187,6 @@ class LabelWorkChain(SteadyWorkChain):
             "exit_message": str(last.exit_message or last.process_state),
         }
         self.report(f"run {self.ctx.attempt} failed: {self.ctx.failure['exit_message']}")
-
-    def _interrupted(self) -> int:
-        """How often pw.x was cut off; a workchain of an older version does not count."""
-        return int(self.ctx.get("interrupted", 0))
 
     def evaluate(self) -> None:
         """The label."""

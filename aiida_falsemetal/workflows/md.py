@@ -13,6 +13,7 @@ from ..calculations.md import DEFAULTS, MlipMdCalculation
 from ..calculations.trajectory import joined
 from ..data.mlip import MlipData
 from .cleaning import DEFAULT, clean_jobs
+from .endings import UNBEGUN, began
 from .options import md_options
 from .outputs import outputs_of
 from .steady import SteadyWorkChain
@@ -134,6 +135,10 @@ class MlipMdWorkChain(SteadyWorkChain, BaseRestartWorkChain):
     def try_again(self, node: orm.CalcJobNode) -> ProcessHandlerReport:
         """A run without a single frame is tried again, without its batch if it had one, then given up."""
         if self.ctx.inputs.pop("batch", None) is not None:
+            return ProcessHandlerReport(True)
+        unbegun = self.ctx.get("unbegun", 0)
+        if not began(node) and unbegun < UNBEGUN:
+            self.ctx.unbegun = unbegun + 1  # killed while it waited for its cores
             return ProcessHandlerReport(True)
         if self._gets_nowhere():
             self._attach()

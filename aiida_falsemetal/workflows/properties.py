@@ -21,6 +21,7 @@ from ..calculations.gap import NO_SOLVENT_EDGES
 from ..calculations.layers import layers_of_film, strip_substrate
 from ..calculations.potential import PotentialCalculation
 from ..interfaces.substrates import kpoint_mesh
+from .endings import ended_itself, may_go_again
 from .ladder import check_ladder
 from .options import pw_options
 from .protocols import check_mesh
@@ -139,15 +140,17 @@ class PropertyStages(SteadyWorkChain):
             message="The solvent on the substrate has no edges: {message}",
         )
 
-    def wants_properties(self) -> bool:
+    def properties_wait(self) -> bool:
         """Whether there is anything to do but the gap."""
-        return bool(self.ctx.properties)
+        return bool(self.ctx.property_left)
 
     def prepare_properties(self, electrons: int) -> None:
         """Decide what will be computed, and change the SCF's settings accordingly."""
         substrate = self._substrate()
         codes = property_inputs(self.inputs)
         self.ctx.properties = sorted(check_properties(self.ctx.settings, codes, bool(substrate)))
+        self.ctx.property_left = [*self.ctx.properties, *(["stripped"] if substrate else [])]
+        self.ctx.property_again, self.ctx.property_cut_off = 0, {"layers": {}, "potential": {}}
         self.ctx.property_messages = []
         self.ctx.scalars = {}
         self.ctx.settings = scf_settings(self.ctx.settings, set(self.ctx.properties), electrons, len(substrate))
@@ -160,25 +163,34 @@ class PropertyStages(SteadyWorkChain):
         """Submit all stages at once: they read the same folder and write to their own."""
         remote = self.ctx.pw.outputs.remote_folder
         submitted: dict[str, Any] = {}
-        if "layers" in self.ctx.properties:
+        if "layers" in self.ctx.property_left:
             submitted["property_layers"] = self.submit(ProjwfcCalculation, **self._projwfc_inputs(remote))
-        if "potential" in self.ctx.properties:
+        if "potential" in self.ctx.property_left:
             submitted["property_potential"] = self.submit(PotentialCalculation, **self._potential_inputs(remote))
-        if self._substrate():
+        if "stripped" in self.ctx.property_left:
             submitted["stripped"] = self.submit(type(self), **self._stripped_inputs())
         return ToContext(**submitted)
 
     def inspect_properties(self) -> None:
-        """Turn what has run into nodes; keep a sentence on what has not."""
-        if "layers" in self.ctx.properties and self._finished("layers"):
+        """Turn what has run into nodes; keep a sentence on what has not. What was cut off is run again, as pw.x is."""
+        ran, self.ctx.property_left = self.ctx.property_left, []
+        for name in (name for name in ran if name in self.ctx.property_cut_off):
+            job = self.ctx[f"property_{name}"]
+            if not (job.is_finished_ok or ended_itself(job)) and may_go_again([job], self.ctx.property_cut_off[name]):
+                job.base.caching.is_valid_cache = False
+                self.ctx.property_left.append(name)
+                self.report(f"{name} was cut off; the same job once more")
+        self.ctx.property_again += bool(self.ctx.property_left)
+        ended = set(ran) - set(self.ctx.property_left)
+        if "layers" in ended and self._finished("layers"):
             self._make_layers()
-        if "potential" in self.ctx.properties:
+        if "potential" in ended:
             node = self.ctx.property_potential
             if "potential" in node.outputs:
                 self.out("potential", node.outputs.potential)
             if self._finished("potential"):
                 self.ctx.scalars["potential"] = node.outputs.scalars
-        if "stripped" in self.ctx:
+        if "stripped" in ended:
             node = self.ctx.stripped
             if "result" in node.outputs:
                 self.out("stripped_result", node.outputs.result)
@@ -194,6 +206,10 @@ class PropertyStages(SteadyWorkChain):
 
     def _substrate(self) -> list[int]:
         return list(self.inputs.substrate.get_list()) if "substrate" in self.inputs else []
+
+    def _again(self, label: str) -> str:
+        """A job's label, which no other of this workchain has."""
+        return f"{label}_again_{self.ctx.property_again}" if self.ctx.property_again else label
 
     def _finished(self, name: str) -> bool:
         node = self.ctx[f"property_{name}"]
@@ -245,7 +261,10 @@ class PropertyStages(SteadyWorkChain):
             "parameters": orm.Dict({"PROJWFC": PROJWFC}),
             # A link and not a copy of the wavefunctions.
             "settings": orm.Dict({"PARENT_FOLDER_SYMLINK": True}),
-            "metadata": {"options": pw_options(self.inputs.options.get_dict()), "call_link_label": "projwfc"},
+            "metadata": {
+                "options": pw_options(self.inputs.options.get_dict()),
+                "call_link_label": self._again("projwfc"),
+            },
         }
 
     def _potential_inputs(self, remote: orm.RemoteData) -> dict[str, Any]:
@@ -255,7 +274,10 @@ class PropertyStages(SteadyWorkChain):
             "parent_folder": remote,
             "structure": self.ctx.film,
             "parameters": orm.Dict({"sawtooth": float(self.ctx.settings["sawtooth"])}),
-            "metadata": {"options": pw_options(self.inputs.options.get_dict()), "call_link_label": "potential"},
+            "metadata": {
+                "options": pw_options(self.inputs.options.get_dict()),
+                "call_link_label": self._again("potential"),
+            },
         }
 
     def _stripped_inputs(self) -> dict[str, Any]:

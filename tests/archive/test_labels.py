@@ -14,9 +14,12 @@ from aiida import orm
 from aiida.common.links import LinkType
 from aiida.manage import get_manager
 from aiida.tools import delete_nodes
+from aiida.tools.archive import create_archive
 
 from aiida_falsemetal.archive.contents import ArchiveError, database_of
 from aiida_falsemetal.archive.labels import read_labels, write_labels
+from aiida_falsemetal.archive.mount import mounted
+from aiida_falsemetal.archive.thin import LABEL_FILES, leave_files_out
 from aiida_falsemetal.cli.archive import DEMO
 from tests.data import nodes
 
@@ -67,6 +70,28 @@ def test_an_archive_of_labels(labels: Path) -> None:
     assert held() == (0, 0)
     assert read_labels(labels, GROUP) == 2 and held() == (2, 1)
     assert read_labels(labels, GROUP) == 0 and held() == (2, 1)
+
+
+def test_what_pw_left_of_labels_goes_and_what_it_left_of_gaps_stays(
+    aiida_profile_clean: Any, aiida_localhost: orm.Computer, tmp_path: Path
+) -> None:
+    """By who called it: of a campaign whose models were trained on labels, frames keep their files."""
+    for kind in ("gap", "label"):
+        chain = nodes.workchain(f"falsemetal.{kind}")
+        base = nodes.workchain("quantumespresso.pw.base", {}, {}, chain, "pw_run_1")
+        folder = orm.FolderData()
+        folder.base.repository.put_object_from_bytes(kind.encode(), "aiida.out")
+        nodes.calculation("quantumespresso.pw", aiida_localhost, {}, {"retrieved": folder}, base)
+    for node in orm.QueryBuilder().append(orm.ProcessNode).all(flat=True):
+        node.seal()
+    create_archive(None, tmp_path / "whole.aiida", include_logs=False)
+    leave_files_out(tmp_path / "whole.aiida", tmp_path / "thin.aiida", (LABEL_FILES,))
+    with mounted(tmp_path / "thin.aiida"):
+        found = orm.QueryBuilder().append(orm.FolderData).all(flat=True)
+        kept = [node.base.repository.list_object_names() for node in found]
+        assert sorted(kept) == [[], ["aiida.out"]]
+        (whole,) = (node for node in found if node.base.repository.list_object_names())
+        assert whole.base.repository.get_object_content("aiida.out") == "gap"
 
 
 def test_what_is_under_way_is_left_out(labels: Path) -> None:

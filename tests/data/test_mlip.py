@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiida import orm
 from aiida.common.exceptions import ModificationNotAllowed, ValidationError
+from aiida.common.links import LinkType
 
 from aiida_falsemetal.data.mlip import MlipData
 from aiida_falsemetal.mlips.scan import UnsafeModelError
@@ -23,6 +24,26 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "some.model"
     path.write_text(f"weights {uuid.uuid4()}")
     return path
+
+
+def test_a_model_that_was_trained_here_keeps_its_history(model: Path) -> None:
+    """Also where a catalogue gives it another name, licence and reference; and of two trainings one that ended well."""
+    made = []
+    for state in ("excepted", "finished"):
+        chain = orm.WorkChainNode(process_type="aiida.workflows:falsemetal.twin").store()
+        maker = orm.CalcFunctionNode()
+        maker.base.links.add_incoming(chain, LinkType.CALL_CALC, "make")
+        maker.store()
+        node = MlipData.from_model(model, "mace", {}, {**FACTS, "reference": "labels of ours"}, "water-sr")
+        node.base.links.add_incoming(maker, LinkType.CREATE, "result")
+        made.append(node.store())
+        chain.set_process_state(state)
+        if state == "finished":
+            chain.set_exit_status(0)
+    facts = {**FACTS, "licence": "MIT", "reference": "the catalogue's"}
+    assert MlipData.find_or_make(model, "mace", {}, facts, "mine").pk == made[1].pk
+    # Of other settings it is another model.
+    assert not MlipData.find_or_make(model, "mace", {"head": "a"}, facts, "mine").is_stored
 
 
 class Foreign:

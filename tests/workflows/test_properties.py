@@ -62,12 +62,20 @@ def go(
     aiida_code_installed: Any,
     aiida_localhost: orm.Computer,
 ) -> Go:
-    """Runs the workchain; ``failing`` names the stages that fail."""
+    """Runs the workchain; ``failing`` names the stages that fail, ``killed`` says how often those are cut off first."""
 
-    def go(asked: list[str], failing: tuple[str, ...] = (), substrate: list[int] | None = None) -> Driven:
+    def go(
+        asked: list[str], failing: tuple[str, ...] = (), substrate: list[int] | None = None, killed: int = 0
+    ) -> Driven:
         seen: dict[str, orm.StructureData] = {}
+        left = dict.fromkeys(("layers", "potential"), killed)
 
         def job(plugin: str, name: str, outputs: dict[str, Any]) -> orm.ProcessNode:
+            if left[name]:
+                left[name] -= 1
+                folder = orm.FolderData()
+                folder.base.repository.put_object_from_bytes(b"Program PROJWFC starts", "aiida.out")
+                return nodes.calculation(plugin, aiida_localhost, {}, {"retrieved": folder}, None, 300, "killed")
             failed = name in failing
             return nodes.calculation(
                 plugin, aiida_localhost, {}, {} if failed else outputs, None, 300 * failed, f"{name} broke" * failed
@@ -126,6 +134,18 @@ def test_both_properties_are_outputs_and_in_the_result(go: Go) -> None:
     assert potential["structure"].uuid == driven.outputs["film"].uuid
     # An empty state a water, for eight waters of 32 occupied states.
     assert driven.submitted[0][1]["pw"]["parameters"]["SYSTEM"]["nbnd"] == 40
+
+
+def test_what_was_cut_off_is_run_again(go: Go) -> None:
+    """A machine that goes down takes projwfc.x with it, and must not take a frame's layers for good."""
+    driven = go(["layers", "potential"], killed=2)
+    assert driven.node.is_finished_ok and {"layers", "potential"} <= set(driven.outputs)
+    assert len(driven.submitted) == 1 + 3 * 2 and not driven.outputs["result"]["property_message"]
+    labels = [inputs["metadata"]["call_link_label"] for _, inputs in driven.submitted[1:]]
+    assert labels == [f"{name}{end}" for end in ("", "_again_1", "_again_2") for name in ("projwfc", "potential")]
+    given_up = go(["layers"], killed=9)
+    assert given_up.node.is_finished_ok and len(given_up.submitted) == 1 + 4
+    assert "killed" in given_up.outputs["result"]["property_message"]
 
 
 @pytest.mark.parametrize("failing", [("layers",), ("potential",), ("layers", "potential")])
