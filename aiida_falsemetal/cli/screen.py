@@ -139,7 +139,7 @@ def run_screen(
 
     :param computer: label of the one where the jobs run, see :func:`.machine.find_machine`.
     """
-    from .submit import existing_pairs, missing_pairs
+    from .submit import existing_pairs, mark_superseded, missing_pairs
 
     known = existing_pairs(campaign.name)
     missing = missing_pairs(pairs, known)
@@ -149,6 +149,7 @@ def run_screen(
         for pair, _ in missing:
             click.echo(f"  would submit {pair.interface} x {pair.mlip} x seed {pair.seed}")
         return
+    mark_superseded(campaign.name, pairs)
     if not missing and not known.active:
         click.echo("nothing to compute: every pair has finished; results are read from the graph")
         finish(campaign, output or results_folder(campaign.name))

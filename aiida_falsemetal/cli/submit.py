@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..names import ENDED
+from ..names import ENDED, EXTRAS, SUPERSEDED
 from .machine import HERE, Machine, find_machine, machine_of
 from .room import pairs_that_fit
 
@@ -65,6 +65,21 @@ def _waiting_in_screens(campaign: str) -> set[str]:
 def pair_fingerprint(pair: Any) -> str:
     """Identity of a pair inside a campaign: what determines its result, and the names it goes by."""
     return f"{pair.fingerprint}/{pair.interface}/{pair.mlip}"
+
+
+def mark_superseded(campaign: str, pairs: list[tuple[Any, Any]]) -> None:
+    """Say of every pair in the graph whether this file means something else by its labels, see ``names.SUPERSEDED``."""
+    from aiida import orm
+
+    meant = {(pair.interface, pair.mlip, pair.seed): pair_fingerprint(pair) for pair, _ in pairs}
+    query = orm.QueryBuilder()
+    labels = [f"extras.falsemetal_{key}" for key in (*EXTRAS[1:], "fingerprint")]
+    filters = {"process_type": "aiida.workflows:falsemetal.pair", "extras.falsemetal_campaign": campaign}
+    query.append(orm.WorkChainNode, filters=filters, project=["id", f"extras.{SUPERSEDED}", *labels])
+    for pk, marked, *of, fingerprint in query.all():
+        other = tuple(of) in meant and meant[tuple(of)] != fingerprint
+        if other != bool(marked):
+            orm.load_node(pk).base.extras.set(SUPERSEDED, other)
 
 
 def missing_pairs(pairs: list[tuple[Any, Any]], known: Known) -> list[tuple[Any, Any]]:

@@ -12,7 +12,7 @@ import orjson
 from aiida import orm
 from aiida.common.escaping import escape_for_sql_like
 
-from ..names import EXTRAS
+from ..names import EXTRAS, SUPERSEDED
 from .plans import among
 
 PAIR, GAP, SCREEN = (f"aiida.workflows:falsemetal.{name}" for name in ("pair", "gap", "screen"))
@@ -76,27 +76,32 @@ def named(label: str) -> dict[str, Any]:
 
 
 def labels_of(campaign: str | None, filters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Of every pair its labels, ``pair_pk`` and ``exit_code``: enough for :func:`latest_pairs`.
+    """Of every pair its labels, ``pair_pk``, ``exit_code`` and ``superseded``: enough for :func:`latest_pairs`.
 
     :param filters: on the labels alone. Pairs of which one is the newer run of the other have the same ones.
     """
     query = orm.QueryBuilder()
     wanted = {"and": [pair_filters(campaign), filters]} if filters else pair_filters(campaign)
-    project = ["id", "attributes.exit_status", *(f"extras.falsemetal_{key}" for key in EXTRAS)]
+    own = ["id", "attributes.exit_status", f"extras.{SUPERSEDED}"]
+    project = [*own, *(f"extras.falsemetal_{key}" for key in EXTRAS)]
     query.append(orm.WorkChainNode, filters=wanted, tag="pair", project=project)
     query.order_by([{"pair": "id"}])
     return [
-        {**dict(zip(EXTRAS, labels, strict=True)), "pair_pk": pk, "exit_code": status}
-        for pk, status, *labels in query.iterall(BATCH)
+        {**dict(zip(EXTRAS, labels, strict=True)), "pair_pk": pk, "exit_code": status, "superseded": bool(old)}
+        for pk, status, old, *labels in query.iterall(BATCH)
     ]
 
 
 def latest_pairs(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of pairs with the same labels, the one that counts: a finished one before others, then the newest."""
+    """Of pairs with the same labels, the one that counts: one that the campaign's file means before others, also where
+    it has failed; a finished one before others; then the newest."""
+
+    def rank(row: dict[str, Any]) -> tuple[bool, bool, int]:
+        return not row.get("superseded"), row["exit_code"] == 0, row["pair_pk"]
+
     best: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         key = tuple(row[name] for name in EXTRAS)
-        rank = (row["exit_code"] == 0, row["pair_pk"])
-        if key not in best or rank > (best[key]["exit_code"] == 0, best[key]["pair_pk"]):
+        if key not in best or rank(row) > rank(best[key]):
             best[key] = row
     return sorted(best.values(), key=lambda row: tuple(str(row[name]) for name in EXTRAS))

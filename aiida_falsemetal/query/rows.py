@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from aiida import orm
 
-from ..names import EXTRAS
+from ..names import EXTRAS, SUPERSEDED
 from .arrays import array_files, read_arrays
 from .beside import read_frames, reading
 from .graph import BATCH, CONTENT, chosen, content, latest_pairs, named, pair_query
@@ -39,6 +39,7 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
             "attributes.process_state",
             "attributes.exit_status",
             "attributes.exit_message",
+            f"extras.{SUPERSEDED}",
             *(f"extras.falsemetal_{key}" for key in (*EXTRAS, "fingerprint")),
         ],
     )
@@ -48,7 +49,7 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
     models, sources = _models(campaign), _sources(campaign)
     infos, verdicts = _pair_outputs(campaign, "interface_info"), _pair_outputs(campaign, "verdict")
     rows = []
-    for pk, state, status, message, *rest in query.iterall(BATCH):
+    for pk, state, status, message, old, *rest in query.iterall(BATCH):
         labels, (md, selection) = rest[:5], map(content, rest[5:])
         info, (facts, sha256) = infos.get(pk, {}), models.get(pk, ({}, None))
         rows.append(
@@ -58,6 +59,7 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
                 "state": state,
                 "exit_code": status,
                 "exit_message": message or "",
+                "superseded": bool(old),
                 "area": info.get("area"),
                 "thickness": info.get("thickness"),
                 "vacuum": info.get("vacuum"),

@@ -45,6 +45,7 @@ PAIRS: dict[str, str] = {
     **dict.fromkeys(PAIR_TEXTS, TEXT),
     **dict.fromkeys(PAIR_NUMBERS, NUMBER),
     "long_ranged": TRUTH,
+    "superseded": TRUTH,
     **dict.fromkeys(VERDICT_TEXTS, TEXT),
     **dict.fromkeys(VERDICT_NUMBERS, NUMBER),
 }

@@ -15,7 +15,7 @@ from typing import Any
 from aiida import orm
 
 from ..calculations.verdict import THRESHOLDS, cell_verdict, interface_law
-from ..names import CELL, ENDED, EXTRAS, LAW
+from ..names import CELL, ENDED, EXTRAS, LAW, SUPERSEDED
 from .pair import GROUP_PREFIX, PairWorkChain
 
 MD_KEYS = ("temperature", "precision", "dipole_charges")
@@ -80,19 +80,19 @@ def conclude_campaign(campaign: str, settings: Mapping[str, Any] | None = None) 
 
 
 def _latest(campaign: str) -> list[JudgedPair]:
-    """Of pairs with the same labels the one that counts: a finished one before others, then the newest."""
+    """Of pairs with the same labels the one that counts, as of :func:`..query.graph.latest_pairs`."""
     query = orm.QueryBuilder()
-    names = [f"extras.falsemetal_{key}" for key in EXTRAS[1:]]
+    names = [f"extras.{SUPERSEDED}", *(f"extras.falsemetal_{key}" for key in EXTRAS[1:])]
     filters = {"extras.falsemetal_campaign": campaign}
     query.append(PairWorkChain, filters=filters, project=["*", *names], tag="pair")
     query.order_by([{"pair": "id"}])
-    best: dict[tuple[Any, ...], orm.WorkChainNode] = {}
-    for node, *labels in query.iterall():
-        key = tuple(labels)
-        if key not in best or node.is_finished_ok or not best[key].is_finished_ok:
-            best[key] = node
+    best: dict[tuple[Any, ...], tuple[tuple[bool, bool, int], orm.WorkChainNode]] = {}
+    for node, old, *labels in query.iterall():
+        key, rank = tuple(labels), (not old, node.is_finished_ok, node.pk)
+        if key not in best or rank > best[key][0]:
+            best[key] = rank, node
     verdicts = _verdicts(campaign)
-    return [JudgedPair.of(best[key], verdicts.get(best[key].pk), *key) for key in sorted(best)]
+    return [JudgedPair.of(node, verdicts.get(node.pk), *key) for key, (_, node) in sorted(best.items())]
 
 
 def _verdicts(campaign: str) -> dict[int, orm.Dict]:

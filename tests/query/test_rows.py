@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from aiida import orm
 
-from aiida_falsemetal.names import FRAME_COLUMNS
+from aiida_falsemetal.cli.submit import mark_superseded
+from aiida_falsemetal.names import FRAME_COLUMNS, SUPERSEDED
+from aiida_falsemetal.query.graph import labels_of
 from aiida_falsemetal.query.progress import campaign_progress
 from aiida_falsemetal.query.rows import frame_rows, latest_pairs, pair_rows, pair_series
 from aiida_falsemetal.workflows.protocols import load_protocol
@@ -37,13 +40,21 @@ class Graph:
     computer: orm.Computer
     campaign: str = field(default_factory=lambda: uuid.uuid4().hex)
 
-    def pair(self, seed: int = 1, exit_status: int | None = 0, **outputs: orm.Data) -> orm.WorkChainNode:
+    def pair(
+        self, seed: int = 1, exit_status: int | None = 0, fingerprint: str = "f00", **outputs: orm.Data
+    ) -> orm.WorkChainNode:
         """A PairWorkChain with its extras; under way where ``exit_status`` is None."""
         md, selection = orm.Dict(MD), orm.Dict(SELECTION)
         message = f"failed with {exit_status}" if exit_status else ""
         inputs = {"md": md, "selection": selection, "gap": orm.Dict(load_protocol("gap")), "mlip": nodes.mlip()}
         node = nodes.workchain("falsemetal.pair", inputs, outputs, exit_status=exit_status, exit_message=message)
-        labels = {"campaign": self.campaign, "interface": "film8", "mlip": "sr", "seed": seed, "fingerprint": "f00"}
+        labels = {
+            "campaign": self.campaign,
+            "interface": "film8",
+            "mlip": "sr",
+            "seed": seed,
+            "fingerprint": fingerprint,
+        }
         node.base.extras.set_many({f"falsemetal_{key}": value for key, value in labels.items()})
         return node
 
@@ -220,6 +231,30 @@ def test_finished_pair_counts_before_later_ones(graph: Graph) -> None:
     graph.pair(exit_status=310)
     graph.pair(exit_status=None)
     assert latest(graph) == [good.pk]
+
+
+def test_a_pair_of_a_file_that_was_changed_does_not_count_beside_its_successor(graph: Graph) -> None:
+    """A model is trained anew under its old name and fails: the old model's verdict must not stand for it."""
+    graph.pair(fingerprint="old model").base.extras.set(SUPERSEDED, True)
+    failed = graph.pair(exit_status=410, fingerprint="new model")
+    assert latest(graph) == [failed.pk]
+    assert [row["superseded"] for row in pair_rows(graph.campaign)] == [True, False]
+    assert [row["pair_pk"] for row in latest_pairs(labels_of(graph.campaign))] == [failed.pk]
+    # One that nothing has followed is still the result of its labels.
+    alone = graph.pair(seed=7)
+    alone.base.extras.set(SUPERSEDED, True)
+    assert latest(graph) == [failed.pk, alone.pk]
+
+
+def test_a_file_marks_what_it_means_no_more_and_takes_it_back(graph: Graph) -> None:
+    pair = SimpleNamespace(interface="film8", mlip="sr", seed=1, fingerprint="a")
+    old = graph.pair(fingerprint="a/film8/sr")
+    other = graph.pair(seed=2, fingerprint="b/film8/sr")
+    for fingerprint, marked in (("a", False), ("c", True), ("a", False)):
+        pair.fingerprint = fingerprint
+        mark_superseded(graph.campaign, [(pair, None)])
+        assert old.base.extras.get(SUPERSEDED, False) is marked
+        assert other.base.extras.get(SUPERSEDED, False) is False
 
 
 def test_newest_counts_among_equals(graph: Graph) -> None:
