@@ -331,7 +331,7 @@ def test_law_with_errors_in_the_drop() -> None:
         {**good(float(4.4 - 0.9 * abs(d) + 0.2 * rng.normal()), float(d + 0.15 * rng.normal())), "drop": float(d)}
         for d in true
     ]
-    assert drop_error(frames) == pytest.approx(0.15, rel=0.3)
+    assert 0.05 < drop_error(frames) < 0.2
     law = fitted_law(frames)
     assert law["law_intercept_low"] < 4.4 < law["law_intercept_high"]
     assert law["law_slope_low"] < 0.9 < law["law_slope_high"]
@@ -346,6 +346,23 @@ def test_law_with_errors_in_the_drop() -> None:
     low, high = (np.interp(seen[inside], predicted["drop"], predicted[end]) for end in ("low", "high"))
     # One calibration of 60 frames: its scatter is known to 9 %, which moves the coverage by 2 %.
     assert 0.90 <= np.mean((low <= gaps[inside]) & (gaps[inside] <= high)) <= 0.985
+
+
+def test_law_of_films_whose_dipole_folds_at_zero() -> None:
+    """60 frames of a film, drops of 2 V around 0, point charges 0.5 V off, 40 times: an error that folds over with its
+    drop flattens the slope less than its own size says. The standard error of the mean slope is 0.01; taken in full the
+    slope would be 1.14, and 84 % of the intervals would hold it."""
+    rng = np.random.default_rng(8)
+    slopes, held = [], 0
+    for _ in range(40):
+        true = rng.normal(scale=2.0, size=60)
+        gaps = 12.0 - np.abs(true) + 0.25 * rng.normal(size=60)
+        seen = true + 0.5 * rng.normal(size=60)
+        frames = [{**good(g, x), "drop": float(y)} for g, x, y in zip(gaps, seen, true, strict=True)]
+        law = fitted_law(frames)
+        slopes.append(law["law_slope"])
+        held += law["law_slope_low"] <= 1.0 <= law["law_slope_high"]
+    assert np.mean(slopes) == pytest.approx(1.0, abs=0.04) and held >= 36
 
 
 def test_law_of_an_interface_takes_the_frames_of_all_pairs() -> None:
