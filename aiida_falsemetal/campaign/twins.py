@@ -149,7 +149,7 @@ class LabelSettings(Section):
     )
     ranks: int = Field(default=1, ge=1, le=4096, description="MPI ranks of one pw.x run")
     walltime: int = Field(default=7200, ge=60, le=10**7, description="seconds of one pw.x run")
-    at_once: int = Field(default=16, ge=1, le=200, description="labels under way at once; slots bound the computing")
+    at_once: int = Field(default=50, ge=1, le=200, description="labels under way at once; slots bound the computing")
     most: int | None = Field(
         default=None, ge=1, description="labels of the sources, the first of every run before the second; null for all"
     )

@@ -111,8 +111,8 @@ def missing_energy(
 
     The interval is that of :func:`.statistics.fit_line` (HC3, Student's t with n - 2 degrees of freedom). Simulated
     coverage of 4 to 24 frames (tests/physics/test_missing_energy.py): 93 to 99 % for noise of one size, 86 to 94 %
-    where the noise grows tenfold with the dipole. Frames are taken to be independent; the selection keeps them one
-    correlation time apart.
+    where the noise grows tenfold with the dipole. Frames are taken to be independent: the first ones of a selection are
+    a correlation time apart, those that were added to them may not be.
 
     :param difference: shape (n,), E_DFT - E_MLIP in eV, whatever the two zeros of energy.
     :param moment: shape (n,), screened M_z in e Å.

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiida import orm
 
-from ..names import CELL, JUDGED_BY, LAW
+from ..names import ASKED, CELL, JUDGED_BY, LAW
 from .graph import CONTENT, content
 
 CELL_LABELS = ("campaign", "interface", "mlip")
@@ -14,7 +14,7 @@ LAW_LABELS = ("campaign", "interface")
 
 
 def cell_rows(campaign: str | None = None) -> list[dict[str, Any]]:
-    """The newest verdict on every interface and MLIP.
+    """The verdict on every interface and MLIP that was asked for last.
 
     :param campaign: its name; None for all.
     :return: the labels, ``verdict_pk``, and all of :func:`aiida_falsemetal.calculations.verdict.cell_verdict`.
@@ -23,7 +23,7 @@ def cell_rows(campaign: str | None = None) -> list[dict[str, Any]]:
 
 
 def law_rows(campaign: str | None = None) -> list[dict[str, Any]]:
-    """The newest gap law of every interface.
+    """The gap law of every interface that was asked for last.
 
     :return: the labels, ``law_pk``, and all of :func:`aiida_falsemetal.calculations.verdict.interface_law`.
     """
@@ -38,14 +38,13 @@ def _newest(kind: str, labels: tuple[str, ...], campaign: str | None) -> list[di
     query.append(
         orm.CalcFunctionNode,
         filters=filters,
-        project=[f"extras.falsemetal_{name}" for name in labels],
+        project=[*(f"extras.falsemetal_{name}" for name in labels), f"extras.{ASKED}", "id"],
         tag="function",
     )
     query.append(orm.Dict, with_incoming="function", project=["id", CONTENT])
-    query.order_by([{"function": "id"}])
     name = "verdict_pk" if kind == CELL else "law_pk"
     rows = {
         tuple(found[: len(labels)]): {**dict(zip(labels, found, strict=False)), name: found[-2], **content(found[-1])}
-        for found in query.iterall()
+        for found in sorted(query.iterall(), key=lambda found: (found[-4] or "", found[-3]))
     }
     return [rows[key] for key in sorted(rows)]

@@ -10,12 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aiida import orm
 
 from ..calculations.verdict import THRESHOLDS, cell_verdict, interface_law
-from ..names import CELL, ENDED, EXTRAS, LAW, SUPERSEDED
+from ..names import ASKED, CELL, ENDED, EXTRAS, LAW, SUPERSEDED
 from .pair import GROUP_PREFIX, PairWorkChain
 
 MD_KEYS = ("temperature", "precision", "dipole_charges")
@@ -166,12 +167,14 @@ def _run_once(function: Any, labels: Mapping[str, str], inputs: Mapping[str, Any
     query.append(orm.Dict, with_incoming="function")
     query.limit(1)
     known = query.first(flat=True)
+    # What was asked for last is what counts, also where it had been computed before something else was asked.
+    asked = {ASKED: datetime.now(tz=UTC).isoformat()}
     if known is not None:
+        known.creator.base.extras.set_many(asked)
         return known
     result, node = function.run_get_node(**inputs)
-    node.base.extras.set_many(
-        {**{f"falsemetal_{name}": value for name, value in labels.items()}, "falsemetal_conclusion": key}
-    )
+    extras = {f"falsemetal_{name}": value for name, value in labels.items()}
+    node.base.extras.set_many({**extras, **asked, "falsemetal_conclusion": key})
     node.label = " x ".join(labels[name] for name in ("interface", "mlip") if name in labels)
     group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + labels["campaign"])
     group.add_nodes([node, result])

@@ -95,6 +95,10 @@ def test_nothing_is_judged_twice(run: Callable[..., orm.WorkChainNode]) -> None:
     assert made() == 3
     (row,) = cell_rows("once")
     assert row["acceptable"] == 0.9 and row["verdict"] != FALSE
+    # Asked again as before: that verdict is in the graph, and it is what counts now.
+    conclude_campaign("once")
+    (row,) = cell_rows("once")
+    assert made() == 3 and row["acceptable"] == 0.01 and row["verdict"] == FALSE
     run("once", "short", 2, 3.0)
     conclude_campaign("once")
     (row,) = cell_rows("once")

@@ -32,7 +32,7 @@ COLUMNS = (
     Column("ratio", "", "observed over expected; of a part `short over long`, of one MLIP over another"),
     Column("ratio_low", "", "lower end of its interval"),
     Column("ratio_high", "", "upper end of its interval"),
-    Column("n_eff", "", "independent samples"),
+    Column("n_eff", "", "independent samples as far as the spread goes, which are more than of the dipole itself"),
 )
 CELL_KEYS = tuple(column.name for column in COLUMNS if column.name != "over")
 RATIO_KEYS = ("interface", "mlip", "over", "thickness", "area", "ratio", "ratio_low", "ratio_high")
