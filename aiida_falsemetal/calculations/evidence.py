@@ -60,6 +60,7 @@ class Seed:
     :param metallized: metallized fraction of the trajectory.
     :param mean_gap: eV, with the ends of its interval.
     :param md_message: why the MD ended early; empty if it did not.
+    :param name: the seed itself, which sentences name.
     """
 
     time: Array | None
@@ -70,6 +71,7 @@ class Seed:
     metallized: Fraction | None = None
     mean_gap: tuple[float, float, float] | None = None
     md_message: str = ""
+    name: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,18 +87,26 @@ class Dipoles:
     """What equilibrated series of M_z/A say together.
 
     :param series: one a seed, e/Å.
+    :param names: the seeds.
     """
 
     series: list[Array]
+    names: list[int]
     pooled: Pooled
     beyond: Fraction
     agreed: Agreement
 
+    @property
+    def disagreeing(self) -> tuple[int, ...]:
+        """Seeds that differ from the others."""
+        return tuple(self.names[place] for place in self.agreed.disagreeing)
+
     @classmethod
-    def of(cls, series: list[Array], confidence: float) -> Dipoles:
+    def of(cls, series: list[Array], names: list[int], confidence: float) -> Dipoles:
         """From at least one series."""
         return cls(
             series,
+            names,
             pooling.pool(series, confidence),
             pooling.fraction_outside(series, confidence=confidence),
             pooling.agreement(series),
@@ -120,7 +130,8 @@ def summarize(
     found = count_gaps(frames, sum(seed.lost for seed in seeds))
     every = [equilibrated(seed.time, seed.moment, given["equilibration"]) for seed in seeds]
     series = [moment for moment in every if len(moment) >= LEAST_SAMPLES]
-    dipoles = Dipoles.of(series, limits.confidence) if series else None
+    names = [seed.name for seed, moment in zip(seeds, every, strict=True) if len(moment) >= LEAST_SAMPLES]
+    dipoles = Dipoles.of(series, names, limits.confidence) if series else None
     found.update(dipole_statistics(seeds, dipoles, geometry, given))
     found.update(missing_energy_test(frames, geometry))
     found.update(fitted_law(frames))
@@ -222,7 +233,7 @@ def dipole_statistics(
         *(agreed.rhat, agreed.p_mean, agreed.p_sd),
     )
     found.update((key, _number(value)) for key, value in zip(SPREAD_KEYS, numbers, strict=True))
-    found["disagreeing"] = list(agreed.disagreeing)
+    found["disagreeing"] = list(dipoles.disagreeing)
     return {**found, "sampled_ps": sum(len(x) - 1 for x in dipoles.series) * interval}
 
 
@@ -376,7 +387,7 @@ def _evidence(found: Mapping[str, Any], metallized: Fraction | None, dipoles: Di
         metallic=found["metallic"],
         beyond=None if dipoles is None else dipoles.beyond,
         rhat=None if agreed is None else agreed.rhat,
-        disagreeing=() if agreed is None else agreed.disagreeing,
+        disagreeing=() if dipoles is None else dipoles.disagreeing,
         seeds_disagree=agreed is not None and agreed.disagree,
         md_message=found["md_message"],
         missing=tuple(found["missing"]),

@@ -71,7 +71,8 @@ def cell_verdict(info: orm.Dict, parameters: orm.Dict, **nodes: Any) -> orm.Dict
     for name, node in sorted(nodes.items()):
         if name.startswith("verdict_"):
             series = nodes.get(f"series_{name.removeprefix('verdict_')}")
-            seeds.append(_seed(node.get_dict(), series, geometry["area"], given["confidence"]))
+            seed = _seed(node.get_dict(), series, geometry["area"], given["confidence"])
+            seeds.append(replace(seed, name=int(name.removeprefix("verdict_"))))
     reference = None
     if given.get("reference_name") is not None:
         known = nodes["reference"].get_dict() if "reference" in nodes else {}

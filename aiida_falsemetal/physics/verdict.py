@@ -65,7 +65,7 @@ class Evidence:
     :param metallic: metallic ones among them.
     :param beyond: fraction of the trajectory beyond the window (:func:`.series.fraction_outside`).
     :param rhat: :func:`.series.split_rhat` of all seeds.
-    :param disagreeing: seeds that differ from the others, :attr:`.series.Agreement.disagreeing`.
+    :param disagreeing: seeds that differ from all the others together in mean or spread.
     :param seeds_disagree: :attr:`.series.Agreement.disagree`.
     :param md_message: why an MD ended early; empty if none did.
     :param missing: a sentence on every seed that left nothing.
@@ -302,7 +302,7 @@ def _check_seeds(evidence: Evidence, limits: Thresholds) -> Point:
         return "Nothing says whether the trajectory has forgotten its start (no R-hat).", "A second seed decides."
     if evidence.seeds_disagree or evidence.disagreeing:
         named = ", ".join(str(seed) for seed in evidence.disagreeing)
-        which = f" (series {named})" if named else ""
+        which = f" (seed {named})" if named else ""
         return f"The seeds disagree{which}.", "All seeds have to run longer, until they agree."
     if not evidence.rhat <= limits.rhat:
         return (

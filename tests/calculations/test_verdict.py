@@ -299,12 +299,12 @@ def test_a_seed_that_is_stuck_is_named() -> None:
     moments = [np.random.default_rng(k).normal(scale=0.003, size=4000) for k in range(3)]
     moments[2] = moments[2] + 0.006  # two standard deviations off
     shifted = [
-        Seed(seed.time, moment, seed.frames, 0, 400, seed.metallized)
-        for seed, moment in zip(seeds, moments, strict=True)
+        Seed(seed.time, moment, seed.frames, 0, 400, seed.metallized, name=name)
+        for seed, moment, name in zip(seeds, moments, (7, 3, 12), strict=True)
     ]
     found = judged(*shifted)
-    assert found["verdict"] == UNDECIDED and found["disagreeing"] == [2]
-    assert "The seeds disagree (series 2)" in found["reason"]
+    assert found["verdict"] == UNDECIDED and found["disagreeing"] == [12]
+    assert "The seeds disagree (seed 12)" in found["reason"]
 
 
 def test_seeds_sampled_differently_are_not_pooled() -> None:
