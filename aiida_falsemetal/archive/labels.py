@@ -11,7 +11,7 @@ from typing import Any
 from aiida import orm
 
 from .contents import ArchiveError, Contents, check_archive, check_tables, contents, database_of
-from .thin import CHECKPOINTS, PW_FILES, TRAJECTORIES, leave_files_out
+from .thin import CHECKPOINTS, MD_FILES, PW_FILES, TRAJECTORIES, leave_files_out
 from .write import as_any_file, quiet
 
 CHAINS = ("falsemetal.sample", "falsemetal.label", "falsemetal.train")
@@ -28,8 +28,8 @@ _FOREIGN = (
 def write_labels(group: str, path: Path) -> Contents:
     """Write the finished sampling runs, labels and trainings of a group, and all that they were made from.
 
-    Left out are the frames of trajectories, what was retrieved of pw.x, and the trainings' checkpoints. The file
-    replaces its predecessor in one step, when it is whole.
+    Left out are the frames of trajectories, what was retrieved of pw.x and of the MD, and the trainings' checkpoints.
+    The file replaces its predecessor in one step, when it is whole.
 
     :raises ArchiveError: if there are none, or the archive cannot be made.
     """
@@ -49,7 +49,7 @@ def write_labels(group: str, path: Path) -> Contents:
             create_archive(found, whole, include_logs=False, **up)
         except ArchiveExportError as error:
             raise ArchiveError(f"{group} cannot be exported: {str(error).rstrip('.')}.") from error
-        leave_files_out(whole, thin, (TRAJECTORIES, PW_FILES, CHECKPOINTS))
+        leave_files_out(whole, thin, (TRAJECTORIES, PW_FILES, MD_FILES, CHECKPOINTS))
         as_any_file(thin)
         thin.replace(path)
     return contents(path)
