@@ -63,7 +63,7 @@ OF_CAMPAIGN = (TRAJECTORIES, PROJECTIONS, MD_FILES, LABEL_FILES, CHECKPOINTS)
 """What no report, query or story needs."""
 
 
-def leave_files_out(path: Path, thinned: Path, bulks: Sequence[Bulk] = (TRAJECTORIES,)) -> None:
+def leave_files_out(path: Path, thinned: Path, bulks: Sequence[Bulk]) -> None:
     """Write ``thinned``: the archive ``path`` without some files.
 
     The nodes that had them say so in the extra ``falsemetal_left_out``, and neither they nor what made them has a hash

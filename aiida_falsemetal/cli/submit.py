@@ -71,12 +71,11 @@ def mark_superseded(campaign: str, pairs: list[tuple[Any, Any]]) -> None:
     """Say of every pair in the graph whether this file means something else by its labels, see ``names.SUPERSEDED``."""
     from aiida import orm
 
+    from ..query.graph import pair_query
+
     meant = {(pair.interface, pair.mlip, pair.seed): pair_fingerprint(pair) for pair, _ in pairs}
-    query = orm.QueryBuilder()
     labels = [f"extras.falsemetal_{key}" for key in (*EXTRAS[1:], "fingerprint")]
-    filters = {"process_type": "aiida.workflows:falsemetal.pair", "extras.falsemetal_campaign": campaign}
-    query.append(orm.WorkChainNode, filters=filters, project=["id", f"extras.{SUPERSEDED}", *labels])
-    for pk, marked, *of, fingerprint in query.all():
+    for pk, marked, *of, fingerprint in pair_query(campaign, ["id", f"extras.{SUPERSEDED}", *labels]).all():
         other = tuple(of) in meant and meant[tuple(of)] != fingerprint
         if other != bool(marked):
             orm.load_node(pk).base.extras.set(SUPERSEDED, other)

@@ -69,8 +69,9 @@ class SteadyWorkChain(WorkChain):
         """
         given = {**(inputs or {}), **kwargs} or process
         label = (given.get("metadata") or {}).get("call_link_label", ANY_LABEL) if hasattr(given, "get") else ANY_LABEL
-        child = None if label == ANY_LABEL else self._child(label)
+        child = None
         if label != ANY_LABEL:
+            child = self._child(label)
             # Of this object alone: one that a daemon has loaded again knows none, and may do its last step again.
             labels = self.__dict__.setdefault("_labels", set())
             if label in labels:
