@@ -148,6 +148,7 @@ class LabelSettings(Section):
         default=2.5, gt=0.0, le=100.0, description="expected |drop| in V above which a frame is not labelled"
     )
     ranks: int = Field(default=1, ge=1, le=4096, description="MPI ranks of one pw.x run")
+    rescue: bool = Field(default=True, description="once more with calmer mixing where pw.x does not converge")
     walltime: int = Field(default=7200, ge=60, le=10**7, description="seconds of one pw.x run")
     at_once: int = Field(default=50, ge=1, le=200, description="labels under way at once; slots bound the computing")
     most: int | None = Field(

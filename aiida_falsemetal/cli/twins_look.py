@@ -11,7 +11,8 @@ DECIDING = (
     *("split", "rounds", "training", "baseline", "licence"),
 )
 """Keys of a file's content that decide what its twins are."""
-RESOURCES = ("walltime", "threads", "ranks", "at_once", "max_jobs", "code")
+RESOURCES = ("walltime", "threads", "ranks", "at_once", "max_jobs", "code", "rescue")
+"""Settings that change no model: where and how long something runs, and how often pw.x is tried."""
 
 
 def is_complete(content: Any, runs: list[Any], settings: dict[str, Any], stop_after: str, retry: bool) -> bool:
@@ -41,7 +42,7 @@ def is_complete(content: Any, runs: list[Any], settings: dict[str, Any], stop_af
 
 
 def _decided(content: Any) -> Any:
-    """The content without what says where and how long something runs."""
+    """The content without :data:`RESOURCES`."""
     if isinstance(content, dict):
         return {key: _decided(value) for key, value in content.items() if key not in RESOURCES}
     return content

@@ -45,13 +45,15 @@ def label_settings(given: dict[str, Any], elements: set[str]) -> dict[str, Any]:
     """Settings of the labels, with functional and cutoffs decided as for a gap (:mod:`.pseudos`).
 
     :param given: ``protocol``, ``functional``, ``pseudo_family``, ``ecutwfc``, ``ecutrho``, ``conv_thr``, ``vacuum``
-        and ``degauss`` (Ry).
+        and ``degauss`` (Ry); ``rescue`` (true without it): whether the protocol's first rescue is tried.
     :raises ValueError: if a protocol is not known.
     :raises DftError: if family, functional or cutoffs do not fit.
     """
     names = ("functional", "pseudo_family", "ecutwfc", "ecutrho", "conv_thr", "vacuum")
     settings = gap_settings(given.get("protocol"), {key: given.get(key) for key in names}, elements)
-    return {**{key: settings[key] for key in KEPT}, "kpoints": [1, 1, 1], "degauss": given["degauss"]}
+    rescues = settings["rescues"][:1] if given.get("rescue", True) else []
+    kept = {key: settings[key] for key in KEPT}
+    return {**kept, "kpoints": [1, 1, 1], "degauss": given["degauss"], "rescues": rescues}
 
 
 class LabelWorkChain(SteadyWorkChain):
@@ -129,7 +131,7 @@ class LabelWorkChain(SteadyWorkChain):
         )
 
     def should_try(self) -> bool:
-        """The first time, and once with the protocol's first rescue."""
+        """The first time, and once with the protocol's first rescue, if there is to be any."""
         return not self.ctx.done and self.ctx.attempt < 1 + min(1, len(self.ctx.settings["rescues"]))
 
     def has_label(self) -> bool:

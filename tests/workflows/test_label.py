@@ -54,7 +54,13 @@ def film(shuffled: bool = False) -> orm.StructureData:
 def label(drive: Callable[..., Driven], aiida_code_installed: Any) -> Callable[..., Driven]:
     """``label(structure, *exit statuses of pw.x, **what pw.x finds)``."""
 
-    def run(structure: orm.StructureData, *statuses: int, record: dict[str, Any] | None = None, **given: Any) -> Driven:
+    def run(
+        structure: orm.StructureData,
+        *statuses: int,
+        record: dict[str, Any] | None = None,
+        settings: dict[str, Any] = SETTINGS,
+        **given: Any,
+    ) -> Driven:
         code = aiida_code_installed(default_calc_job_plugin="quantumespresso.pw")
 
         def answer(number: int, inputs: dict[str, Any]) -> orm.ProcessNode:
@@ -64,7 +70,7 @@ def label(drive: Callable[..., Driven], aiida_code_installed: Any) -> Callable[.
             LabelWorkChain,
             answer,
             structure=structure,
-            parameters=orm.Dict(SETTINGS),
+            parameters=orm.Dict(settings),
             code=code,
             pseudos=pseudos(),
             options=orm.Dict({"slots": 2}),
@@ -144,6 +150,13 @@ def test_a_failure_is_tried_once_more_and_then_kept(label: Callable[..., Driven]
     assert found["wall_seconds"] == 20.0 and "forces" not in driven.outputs
     jobs = driven.jobs()
     assert jobs and not any(job.base.caching.is_valid_cache for job in jobs)
+
+
+def test_a_failure_without_a_rescue_is_final(label: Callable[..., Driven]) -> None:
+    settings = {**SETTINGS, "rescues": []}
+    driven = label(film(), 410, settings=settings)
+    assert driven.node.exit_status == 401 and len(driven.submitted) == 1
+    assert label_fingerprint(film(), settings, pseudos()) == label_fingerprint(film(), SETTINGS, pseudos())
 
 
 def test_calmer_mixing_may_help(label: Callable[..., Driven]) -> None:

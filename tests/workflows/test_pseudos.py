@@ -12,6 +12,7 @@ from aiida.plugins import DataFactory, GroupFactory
 
 from aiida_falsemetal.workflows import pair
 from aiida_falsemetal.workflows.gap import GapWorkChain, pw_parameters
+from aiida_falsemetal.workflows.label import label_settings
 from aiida_falsemetal.workflows.protocols import DftError, load_protocol
 from aiida_falsemetal.workflows.pseudos import chosen_functional, cutoff_note, gap_settings, input_dft
 from tests.data import nodes
@@ -217,6 +218,13 @@ def test_what_was_decided_is_stored_with_the_builder(
     assert (stored["pseudo_family"], stored["functional"]) == (label, "revPBE")
     assert (stored["ecutwfc"], stored["ecutrho"]) == (50.0, 225.0)
     assert {pseudo.element for pseudo in builder.pseudos.values()} == {"H", "O"}
+
+
+@pytest.mark.parametrize("given, rescues", [({}, 1), ({"rescue": True}, 1), ({"rescue": False}, 0)])
+def test_labels_have_one_rescue_or_none(given: dict[str, Any], rescues: int, family: Family) -> None:
+    family()
+    found = label_settings({"protocol": "fast", "degauss": 0.001, **given}, set(VALENCE))
+    assert found["rescues"] == load_protocol("gap", "fast")["rescues"][:rescues]
 
 
 BAD_LADDERS: list[dict[str, Any]] = [{"smearing": [0.001, 0.01]}, {"rescues": [{"degauss": 0.1}]}, {"moved_limit": -1}]
