@@ -303,6 +303,10 @@ class Twins(Section):
         unused = [name for name in self.samplers if all(s.sampler != name for s in self.sources.values())]
         if unused:
             raise fault(("samplers", unused[0]), "moves none of the sources", "remove it, or name it in a source")
+        for name, sampler in self.samplers.items():
+            if sampler.md:
+                remedy = "give it in `sampling`, or in `sampling` of a source"
+                raise fault(("samplers", name, "md"), "a sampler has no MD settings of its own", remedy)
         self._check_slots(("label", "ranks"), self.label.ranks)
         self._check_slots(("training", "threads"), self.training.threads)
         for name in self.outliers:

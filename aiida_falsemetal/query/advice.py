@@ -14,7 +14,7 @@ MD_JOB = "aiida.calculations:falsemetal.md"
 AGAIN = "falsemetal screen FILE"
 PW_ADVICE = {
     400: "the wall time was too short: let fewer atoms, a coarser protocol or more ranks do",
-    410: "pw.x did not converge: add a rescue to gap.overrides.rescues, or raise electron_maxstep there",
+    410: "pw.x did not converge: give more or calmer gap.overrides.rescues, with which every pair is computed anew",
 }
 """By exit code of pw.x's job."""
 

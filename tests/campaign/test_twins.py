@@ -82,6 +82,10 @@ def test_the_file_of_the_documentation_is_good() -> None:
         (changed("training", "epochs", value=0), "training.epochs: 0 is too small"),
         (changed("sources", "film", "sampling", value={"threads": 3}), "sources.film.sampling.threads: 3 cores"),
         (changed("samplers", "spcfw-truncated", value=None), "samplers.spcfw-truncated: moves none of the sources"),
+        (
+            changed("samplers", "spcfw-ewald", value={"md": {"steps": 7}}),
+            "samplers.spcfw-ewald.md: a sampler has no MD settings",
+        ),
     ],
 )
 def test_a_fault_is_one_sentence_that_names_its_place(data: dict[str, Any], says: str) -> None:
