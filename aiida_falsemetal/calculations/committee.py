@@ -27,9 +27,11 @@ def validate_members(members: object, _: object) -> str | None:
 def validate_parameters(node: orm.Dict, _: object) -> str | None:
     """A sentence on what is wrong with the settings, or None."""
     given = node.get_dict()
-    start, device = given.get("start"), given.get("device", "auto")
+    start, device, threads = given.get("start"), given.get("device", "auto"), given.get("threads", 1)
     if not isinstance(start, (int, float)) or start < 0.0:
         return f"parameters: start must be a time in ps, not {start!r}."
+    if not isinstance(threads, int) or threads < 1:
+        return f"parameters: threads must be a whole number from 1, not {threads!r}."
     return None if device in DEVICES else f"parameters: device must be one of {', '.join(DEVICES)}, not {device!r}."
 
 
@@ -42,7 +44,9 @@ class CommitteeCalculation(CalcJob):
         super().define(spec)
         spec.input("trajectory", valid_type=orm.TrajectoryData, help="Whole molecules, one cell.")
         spec.input_namespace("members", valid_type=MlipData, dynamic=True, validator=validate_members)
-        spec.input("parameters", valid_type=orm.Dict, validator=validate_parameters, help="start (ps); device.")
+        spec.input(
+            "parameters", valid_type=orm.Dict, validator=validate_parameters, help="start (ps); device, threads."
+        )
         options = spec.inputs["metadata"]["options"]
         options["parser_name"].default = "falsemetal.committee"
         options["resources"].default = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
@@ -71,6 +75,7 @@ class CommitteeCalculation(CalcJob):
         content = {
             "symbols": list(self.inputs.trajectory.symbols),
             "device": self.inputs.parameters.get_dict().get("device", "auto"),
+            "threads": self.inputs.parameters.get_dict().get("threads", 1),
             "members": [
                 {"model": _file(name, node), "family": node.family, "kwargs": node.kwargs}
                 for name, node in members.items()

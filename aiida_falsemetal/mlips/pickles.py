@@ -67,16 +67,17 @@ CLASSES = re.compile(
     re.ASCII,
 )
 CLASS = re.compile(r"_*[A-Z]\w*", re.ASCII)
-"""Modules of which every *class* may be named, that is, every name with a capital. They may be made by ``NEWOBJ``,
-which runs no constructor, and be given attributes; they may not be called. A dotted name leads to what they import."""
+"""Modules of which every *class* may be named, that is, every name with a capital: those that they import too, ``Poly``
+of sympy in a module of e3nn for one, which evaluates the text that it is called with. So a class may be made by
+``NEWOBJ``, which runs no constructor, and what is made be given attributes. It may be neither called nor kept, for
+others call what is kept as an attribute: an unpickler the ``append`` of what it adds to, a layer its activation."""
 MADE = {
     # Tuples of numbers, names and each other.
     "e3nn.o3._irreps": "Irreps _MulIr Irrep",
     "e3nn.o3._linear": "Instruction",
     "e3nn.o3._tensor_product._instruction": "Instruction",
 }
-"""Classes of which ``NEWOBJ`` may make objects from something. Not all: ``Poly`` of sympy, which a module of e3nn
-imports, evaluates the text that it is made from."""
+"""Classes of which ``NEWOBJ`` may make objects from something. Not all: ``Poly`` evaluates that, too."""
 SCRIPT = re.compile(r"__torch__(\.\w+)*")
 """Classes of TorchScript. There is no such Python module: only torch's own reader can do something with them."""
 SCRIPT_LIBRARIES = re.compile(r"__torch__\.torch\.classes\.(?!metatensor\b|metatomic\b).*")
@@ -101,6 +102,10 @@ class Global:
 
 class Result:
     """Whatever a call, an import or a persistent name gives."""
+
+
+class Set(Result):
+    """A set of Python's own, which has no other ``add``."""
 
 
 class Fault(Exception):
@@ -209,7 +214,7 @@ class _Machine:
         elif opcode in _LITERALS:
             self._literal(argument)
         elif opcode in _TUPLES:
-            self._push(tuple(self._content(self._pop_many(_TUPLES[opcode]))))
+            self._push(self._bundle(self._pop_many(_TUPLES[opcode])))
         elif opcode in _STEPS:
             _STEPS[opcode](self, argument)
         elif opcode == "STOP" and not self.stack:
@@ -271,15 +276,22 @@ class _Machine:
 
     def _content(self, items: list[Any]) -> list[Any]:
         for item in items:
-            if isinstance(item, Global) and str(item) in CHECKED:
+            if isinstance(item, tuple):
+                self._content(list(item))
+            elif isinstance(item, Global) and (str(item) in CHECKED or _is_only_class(item)):
                 self.findings.unknown(f"{item}, kept to be called later")
         return items
+
+    def _bundle(self, items: list[Any]) -> tuple[Any, ...]:
+        """A tuple. Classes in it are looked at where it goes: what makes an object is given its class in one."""
+        self._content([item for item in items if not (isinstance(item, Global) and _is_only_class(item))])
+        return tuple(items)
 
     def _list(self, _: Any) -> None:
         self._push(self._content(self._to_mark()))
 
     def _tuple(self, _: Any) -> None:
-        self._push(tuple(self._content(self._to_mark())))
+        self._push(self._bundle(self._to_mark()))
 
     def _dict(self, _: Any) -> None:
         items = self._to_mark()
@@ -301,6 +313,13 @@ class _Machine:
         target = self._top()
         if isinstance(target, list):
             target.extend(items)
+        else:  # calls its `extend` or `append`, which the file may have given it
+            self.findings.unknown(f"something in {self.name} that is added to what is no list")
+
+    def _add_items(self, _: Any) -> None:
+        self._content(self._to_mark())
+        if not isinstance(self._top(), Set):
+            self.findings.unknown(f"something in {self.name} that is added to what is no set")
 
     def _set_item(self, _: Any) -> None:
         self._set_items(self._pop_many(2))
@@ -362,17 +381,17 @@ class _Machine:
 
     def _inst(self, argument: Any) -> None:
         module, _, name = str(argument).partition(" ")
-        arguments = tuple(self._content(self._to_mark()))
-        self._push(self._call(self._named(module, name), arguments))
+        self._push(self._call(self._named(module, name), self._bundle(self._to_mark())))
 
     def _obj(self, _: Any) -> None:
         items = self._to_mark()
         if not items:
             raise Fault("no class")
-        self._push(self._call(items[0], tuple(self._content(items[1:]))))
+        self._push(self._call(items[0], self._bundle(items[1:])))
 
     def _call(self, callee: Any, arguments: Any) -> Any:
-        self._content([arguments])
+        if str(callee) not in CLASS_MAKERS:
+            self._content([arguments])
         if not isinstance(callee, Global):
             self.findings.unknown(f"a call in {self.name} of something that is computed")
         elif str(callee) in CHECKED:
@@ -396,9 +415,11 @@ class _Machine:
 
     def _make(self, cls: Any, arguments: Any) -> None:
         """``cls.__new__``, which without arguments does nothing but make an object."""
-        self._content([cls, arguments])
+        self._content([arguments])
         if not isinstance(cls, Global):
             self.findings.unknown(f"an object in {self.name} of a class that is computed")
+        elif str(cls) in CHECKED:
+            self.findings.unknown(f"{cls}, made an object of")
         elif arguments != () and is_known(cls) and not (_is_function(cls) or _is_in(MADE, cls)):
             self.findings.unknown(f"{cls}, made from something")
         self._push(Result())
@@ -408,6 +429,8 @@ class _Machine:
         self._content([state])
         if isinstance(target, Global):
             self.findings.unknown(f"{target}, changed")
+        if any("__setstate__" in part for part in _dictionaries(state)):  # the next BUILD would call it
+            self.findings.unknown(f"an object in {self.name} that is told how to be built")
         self._push(target)
 
     def _persistent(self, argument: Any) -> None:
@@ -430,6 +453,16 @@ def is_known(found: Global) -> bool:
     if str(found) in CHECKED or _is_function(found) or _is_in(VALUES, found):
         return True
     return CLASSES.fullmatch(found.module) is not None and CLASS.fullmatch(found.name) is not None
+
+
+def _is_only_class(found: Global) -> bool:
+    """Whether a name is known as a class of a package of models, and as nothing else."""
+    return is_known(found) and not (_is_function(found) or _is_in(VALUES, found))
+
+
+def _dictionaries(state: Any) -> list[dict[Any, Any]]:
+    """What an object's attributes are set from: a dictionary, or a pair of them."""
+    return [part for part in (state if isinstance(state, tuple) else (state,)) if isinstance(part, dict)]
 
 
 def _is_function(found: Global) -> bool:
@@ -500,6 +533,8 @@ CHECKED: dict[str, Callable[[Any], tuple[str, Any]]] = {
 }
 """Names that may be called with some arguments only: each gives what is wrong with them, and the value. They may be
 neither kept nor passed on, for then others would call them."""
+CLASS_MAKERS = ("copyreg._reconstructor", "copy_reg._reconstructor")
+"""Those that look at a class among their arguments themselves."""
 
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,
@@ -508,7 +543,7 @@ _CONSTANTS: dict[str, Callable[[], Any]] = {
     "EMPTY_LIST": list,
     "EMPTY_TUPLE": tuple,
     "EMPTY_DICT": dict,
-    "EMPTY_SET": Result,
+    "EMPTY_SET": Set,
     "NEXT_BUFFER": Result,
 }
 _LITERALS = frozenset(
@@ -529,7 +564,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
     "FROZENSET": _Machine._frozenset,
     "APPEND": _Machine._append,
     "APPENDS": _Machine._appends,
-    "ADDITEMS": _Machine._appends,
+    "ADDITEMS": _Machine._add_items,
     "SETITEM": _Machine._set_item,
     "SETITEMS": _Machine._to_items,
     "GLOBAL": _Machine._global,

@@ -37,7 +37,7 @@ import numpy as np
 from .family import ModelError
 from .pickles import Findings, Followed, follow
 
-RULES = 1
+RULES = 2
 """Raised whenever the rules here or in :mod:`.pickles` change, so that a stored report tells which were asked."""
 MAXIMUM_DEPTH = 6
 """Archives and pickles inside of each other."""
@@ -154,7 +154,7 @@ class _Scan:
     def _by_format(self, content: bytes, name: str, depth: int, numbers: bool) -> None:
         if _is_tar(content):  # besides the others, for a tar archive starts with a file name, which can be anything
             self._tar(content, name, depth)
-        if depth == 0 and not content.startswith(ZIP) and zipfile.is_zipfile(io.BytesIO(content)):
+        if depth == 0 and not content.startswith(ZIP) and _ends_as_zip(content):
             self.findings.unknown(f"{name} has a zip archive behind something else")
         if content.startswith(ZIP):
             self._zip(content, name, depth)
@@ -195,6 +195,8 @@ class _Scan:
     def _constant(self, content: bytes, name: str, depth: int) -> None:
         """A byte string in a pickle: mostly numbers of numpy, and archives or pickles of e3nn."""
         inside = f"a byte string in {name}"
+        if not content.startswith(ZIP) and _ends_as_zip(content):  # torch finds an archive from its end
+            self.findings.unknown(f"{inside} has a zip archive behind something else")
         self.file(content, inside, depth + 1, numbers=True)
         if not _has_magic(content):
             self._glimpse(content, inside, depth + 1)
@@ -248,6 +250,8 @@ class _Scan:
         text = content.decode()
         if "\\\n" in text or "\\\r" in text:
             self.findings.unknown(f"{name} has TorchScript with broken lines")
+        if "#" in text:  # torch writes none, and a comment may stand between a dot and its name
+            self.findings.unknown(f"{name} has TorchScript with comments")
         for match in _SCRIPT_FILES.finditer(text):
             self.findings.unknown(f"{name} has TorchScript that reads or writes files ({match[1]})")
         for match in _SCRIPT_OPERATORS.finditer(text):
@@ -298,6 +302,11 @@ class _Scan:
 def _has_magic(content: bytes) -> bool:
     """Whether this starts as pickles of protocol 2 and later do."""
     return content[:1] == b"\x80" and content[1:2] <= b"\x05"
+
+
+def _ends_as_zip(content: bytes) -> bool:
+    """Whether an archive's end is where readers look for it: a comment of 65535 bytes may follow."""
+    return b"PK\x05\x06" in content[-(65535 + 22) :]
 
 
 def _is_text(content: bytes) -> bool:

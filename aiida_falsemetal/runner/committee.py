@@ -25,6 +25,11 @@ EVERY = 50
 """Frames between two lines of progress."""
 
 
+def threads() -> int:
+    """What ``committee.json`` says of the threads; one without."""
+    return int(json.loads((Path.cwd() / INPUT).read_text()).get("threads", 1))
+
+
 def ask() -> None:
     """Do what ``committee.json`` says: ``symbols``, ``members`` (``model``, ``family``, ``kwargs``), ``device``."""
     folder, started = Path.cwd(), time.monotonic()

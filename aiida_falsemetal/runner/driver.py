@@ -139,12 +139,14 @@ class Trajectory:
         saved = time.monotonic()
         while self.step < self.settings.steps:
             chunk = min(self.settings.stride, self.settings.steps - self.step)
-            dynamics.run(chunk)
+            self._run(dynamics, chunk)
             self.step += chunk
             self._sample(output)
             exact = self._renew()
             if exact and self.forget is not None:
                 dynamics = self._integrator()  # it keeps the last forces
+            if self.step == self.settings.steps:
+                break  # to end now is to have finished, whatever was asked for during the last steps
             asked, late = self.stopped(), time.monotonic() - started > self.settings.max_seconds
             overdue = time.monotonic() - saved > CHECKPOINT_SECONDS
             if exact and (asked or late or overdue or self.forget is not None):
@@ -156,6 +158,16 @@ class Trajectory:
                 return "walltime", "the wall time is used up"
         self._save()
         return "finished", ""
+
+    def _run(self, dynamics: LangevinBAOAB, chunk: int) -> None:
+        try:
+            dynamics.run(chunk)
+        except Exception as error:
+            state = self.atoms.get_positions(), self.atoms.get_momenta()
+            if all(np.isfinite(values).all() for values in state):
+                raise
+            # Some calculators raise on such positions before the guard sees them.
+            raise Stop("nan", f"positions are not numbers ({type(error).__name__})") from error
 
     def _renew(self) -> bool:
         """Whether a restart from here would be exact; makes it so where it is time to."""

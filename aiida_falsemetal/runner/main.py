@@ -34,9 +34,11 @@ def main() -> None:
         return
     keep_freed()
     if sys.argv[1:2] == [training.FLAG]:
+        _limit_threads(training.threads())
         training.train()
         return
     if sys.argv[1:2] == [committee.FLAG]:
+        _limit_threads(committee.threads())
         committee.ask()
         return
     folder = Path.cwd()

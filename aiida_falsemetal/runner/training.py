@@ -38,6 +38,11 @@ KILLS = (signal.SIGKILL, signal.SIGTERM)
 CHECKPOINT = re.compile(r"_epoch-(\d+)\.pt$")
 
 
+def threads() -> int:
+    """What ``train.json`` says of the threads of this process and its child."""
+    return int(json.loads((Path.cwd() / INPUT).read_text())["threads"])
+
+
 def train() -> None:
     """Do what ``train.json`` says. Exits 0 whatever the training's end: the parser tells."""
     folder = Path.cwd()

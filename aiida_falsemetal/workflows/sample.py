@@ -122,8 +122,9 @@ class SampleWorkChain(SteadyWorkChain):
         builder.code = self.inputs.committee_code
         builder.trajectory = outputs_of(self.ctx.md)["trajectory"]
         builder.members = dict(self.inputs.committee)
-        builder.parameters = orm.Dict({"start": run["selection"]["start"]})
-        builder.metadata.options = md_options(options, run["md"]["threads"])
+        threads = run["md"]["threads"]
+        builder.parameters = orm.Dict({"start": run["selection"]["start"], "threads": threads})
+        builder.metadata.options = md_options(options, threads)
         self.ctx.asked += 1
         builder.metadata.call_link_label = f"committee_{self.ctx.asked}"
         return ToContext(committee=self.submit(builder))

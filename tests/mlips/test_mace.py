@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ase.io import write
 
 from aiida_falsemetal.interfaces.film import FilmParameters, FilmRecipe
 from aiida_falsemetal.mlips.catalogue import model_path, presets
+from aiida_falsemetal.mlips.families.mace import check_head
 from aiida_falsemetal.mlips.families.mace_ewald import EwaldBaseline
 from aiida_falsemetal.mlips.family import ModelError
 from aiida_falsemetal.mlips.registry import load_family
@@ -27,6 +29,26 @@ from .test_openmm import coulomb, two_waters
 TWINS = ("twin-sr", "twin-lr")
 RECEPTIVE_FIELD = 9.0
 TRAINING = Path(__file__).parents[2] / "training" / "train.py"
+
+
+@pytest.mark.parametrize("head", ["omat_pbe", 0, ""])
+def test_a_head_that_is_not_there_is_refused(head: Any) -> None:
+    """mace-torch would take the last one."""
+    entry, atoms = presets()["twin-sr"], film(8)
+    family, path = load_family(entry.family), model_path(entry)
+    for ask in (family.inspect, lambda path, kwargs: family.calculator(path, kwargs, atoms)):
+        with pytest.raises(ModelError, match="has no head .*; give one of Default"):
+            ask(path, {"head": head})
+    assert family.inspect(path, {"head": "Default"}).long_ranged is False
+
+
+def test_a_model_with_several_heads_wants_one_named() -> None:
+    model = SimpleNamespace(heads=["omol", "omat_pbe"])
+    check_head(model, "m.model", {"head": "omol"})
+    check_head(SimpleNamespace(heads=["omol", "default"]), "m.model", {})
+    check_head(SimpleNamespace(), "m.model", {})
+    with pytest.raises(ModelError, match="several heads; give one of omol, omat_pbe"):
+        check_head(model, "m.model", {})
 
 
 def twin(name: str, atoms: Atoms) -> Atoms:

@@ -23,6 +23,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from torch.fx.graph_module import reduce_graph_module
 
 from aiida_falsemetal.mlips.catalogue import model_path, presets
 from aiida_falsemetal.mlips.family import ModelError
@@ -220,7 +221,19 @@ def pickle_as_named(which: str, payload: Calls, protocol: int) -> bytes:
     return zipped({"archive/data.pkl": bare(payload, protocol)})
 
 
+POLY = named("e3nn.o3._angular_spherical_harmonics", "Poly")  # of sympy: its constructor evaluates a text
+LAYER = named("torch.nn.modules.linear", "Identity") + b")\x81"
 OPCODES = {
+    "append of its own": LAYER + b"}" + text("append") + POLY + b"sb" + text("1+1") + b"a",
+    "class in a list": b"]" + POLY + b"a",
+    "class in a tuple in a dictionary": b"}" + text("x") + POLY + b"\x85s",
+    "class as an attribute": LAYER + b"}" + text("x") + POLY + b"sb",
+    "class as a state": LAYER + POLY + b"b",
+    "class as an argument": named("collections", "OrderedDict") + POLY + b"\x85R",
+    "something added to an object": LAYER + text("x") + b"a",
+    "several things added to an object": LAYER + b"(" + text("x") + b"e",
+    "something put into an object as into a set": LAYER + b"(" + text("x") + b"\x90",
+    "object told how to be built": LAYER + b"}" + text("__setstate__") + named("torch", "tanh") + b"sb",
     "name from bytes": b"C\x02os" + text("system") + b"\x93",
     "name from a result": named("collections", "OrderedDict") + b")R" + text("system") + b"\x93",
     "names in the memo": text("os")
@@ -261,8 +274,6 @@ def test_opcodes_that_hide_a_name_or_call_are_refused(opcodes: bytes) -> None:
 
 def graph(code: str, imports: str = IMPORTS, **more: Any) -> bytes:
     """A pickled ``torch.fx`` module, as MACE files have them."""
-    from torch.fx.graph_module import reduce_graph_module
-
     return bare(Calls(reduce_graph_module, {"_code": code, **more}, imports))
 
 
@@ -305,6 +316,17 @@ def test_graph_of_other_code_is_not_safe(code: str) -> None:
 def test_graph_with_imports_or_a_tracer_of_its_own_is_not_safe() -> None:
     assert scan_bytes(graph(FORWARD, "import os\n"), "x").verdict != "safe"
     assert scan_bytes(graph(FORWARD, _tracer_cls=dict), "x").verdict != "safe"
+
+
+def test_graph_that_calls_what_came_with_it_is_not_safe() -> None:
+    from e3nn.o3 import _angular_spherical_harmonics
+
+    code = "def forward(self, x):\n    return self.f('1+1')\n"
+    assert scan_bytes(graph(code, f=torch.tanh), "x").verdict == "safe"
+    hostile = pickle.dumps(Calls(reduce_graph_module, {"_code": code, "f": "THE CLASS"}, IMPORTS), 4)
+    placeholder = b"\x8c\x09THE CLASS"
+    assert placeholder in hostile and hasattr(_angular_spherical_harmonics, "Poly")
+    assert scan_bytes(hostile.replace(placeholder, POLY), "x").verdict != "safe"
 
 
 def damaged_archives() -> dict[str, bytes]:
@@ -380,12 +402,20 @@ def test_torchscript_that_computes_is_safe_also_in_the_bytes_of_a_pickle() -> No
         "ops.image.write_file('a', x)",
         "o = ops",
         "a = ops.\\\n  image",
+        "(torch.#\n  save(x, 'a'))",
         "__torch__.torch.classes.image.Writer",
     ],
 )
 def test_torchscript_that_touches_files_is_unknown(line: str) -> None:
     assert scan_bytes(scripted(line), "x.pt").verdict == "unknown"
     assert scan_bytes(saved({"__codegen__": scripted(line)}), "x.model").verdict == "unknown"
+
+
+def test_torchscript_behind_something_else_is_unknown() -> None:
+    """torch finds an archive from its end, whatever comes before it."""
+    content = saved({"__codegen__": bytes(64) + script(Layer())})
+    found = scan_bytes(content, "x.model")
+    assert found.verdict == "unknown" and any("behind something else" in one for one in found.findings)
 
 
 @pytest.mark.parametrize("element", ["Script", "InitializationScript"])

@@ -37,6 +37,7 @@ class MaceFamily(Family):
     def inspect(self, path: Path, kwargs: dict[str, Any]) -> ModelFacts:
         """See :meth:`Family.inspect`."""
         self.check_keys(kwargs, {"default_dtype", "head"})
+        check_head(load_model(path), path.name, kwargs)
         return read_facts(path)
 
     def batch(self, path: Path, kwargs: dict[str, Any], systems: Sequence[Atoms]) -> tuple[Lockstep, list[Calculator]]:
@@ -77,6 +78,22 @@ def load_model(path: Path) -> Any:
     if not all(hasattr(model, name) for name in ("atomic_numbers", "r_max", "num_interactions")):
         raise ModelError(f"{path.name} holds a {type(model).__name__}, not a MACE model.")
     return model
+
+
+def check_head(model: Any, name: str, kwargs: dict[str, Any]) -> None:
+    """See that the ``head`` that is asked for is there: mace-torch takes the last one for a name that it does not know,
+    which is another level of theory.
+
+    :param name: of the file.
+    :raises ModelError: with the heads that there are.
+    """
+    heads = [str(head) for head in getattr(model, "heads", None) or ["Default"]]
+    if "head" in kwargs and kwargs["head"] not in heads:
+        raise ModelError(
+            f"{name} has no head {kwargs['head']!r}; give one of {', '.join(heads)} as `kwargs: {{head: NAME}}`."
+        )
+    if "head" not in kwargs and len(heads) > 1 and "default" not in map(str.lower, heads):
+        raise ModelError(f"{name} has several heads; give one of {', '.join(heads)} as `kwargs: {{head: NAME}}`.")
 
 
 def boundary_of(long_ranged: bool) -> Boundary:
@@ -135,6 +152,7 @@ def _torch_calculators(path: Path, kwargs: dict[str, Any], count: int) -> list[A
 
     device = repeatable()
     model = load_model(path)
+    check_head(model, path.name, kwargs)
     options = {"default_dtype": precision(model), **kwargs}
     if type(model).__name__ == "PolarMACE":
         options["model_type"] = "PolarMACE"
