@@ -10,6 +10,8 @@ EXTRAS = ("campaign", "interface", "mlip", "seed")
 SUPERSEDED = "falsemetal_superseded"
 """Extra of a pair, true where the campaign file that was given last means something else by these labels: another
 model, other settings. It is still there, and does not count beside one that the file means."""
+FINAL = (0, 410)
+"""Exit codes of a pair that is not run again: it has a verdict."""
 ASKED = "falsemetal_asked"
 """Extra of a verdict's or a law's calcfunction: when it was asked for last, as ISO text."""
 RESULT_KEYS = (

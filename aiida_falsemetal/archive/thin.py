@@ -91,14 +91,18 @@ def _edit(database: Path, bulks: Sequence[Bulk]) -> set[str]:
             query = f"SELECT id, repository_metadata, extras FROM db_dbnode WHERE {bulk.where}"
             found += connection.execute(query, [bulk.parameter]).fetchall()
         for pk, repository, extras in found:
-            names = sorted(json.loads(repository).get("o", {}))
-            _set_extras(connection, pk, {**_unhashed(extras), LEFT_OUT: names})
+            own = _unhashed(extras)
+            # What an archive that was imported had been written without is still missing.
+            names = sorted({*own.get(LEFT_OUT, []), *json.loads(repository).get("o", {})})
+            _set_extras(connection, pk, {**own, LEFT_OUT: names})
             connection.execute("UPDATE db_dbnode SET repository_metadata = '{}' WHERE id = ?", [pk])
             makers = (
                 "SELECT n.id, n.extras FROM db_dbnode n JOIN db_dblink l ON l.input_id = n.id WHERE l.output_id = ?"
             )
-            for maker, own in connection.execute(f"{makers} AND l.type IN ('create', 'return')", [pk]).fetchall():
-                _set_extras(connection, maker, _unhashed(own))
+            for maker, extras_of_maker in connection.execute(
+                f"{makers} AND l.type IN ('create', 'return')", [pk]
+            ).fetchall():
+                _set_extras(connection, maker, _unhashed(extras_of_maker))
         connection.commit()
         connection.execute("VACUUM")
         rows = connection.execute("SELECT repository_metadata FROM db_dbnode")

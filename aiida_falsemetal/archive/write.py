@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from aiida import orm
 
-from ..names import ENDED
-from .contents import ArchiveError, Contents, contents
+from ..names import ENDED, FINAL
+from .contents import ArchiveError, Contents, check_archive, contents, database_of
 from .thin import Bulk, leave_files_out
 
 
@@ -23,7 +25,8 @@ def write_archive(campaign: str, group: str, path: Path, without: Sequence[Bulk]
 
     :param group: label of the campaign's group.
     :param without: files that are left out.
-    :raises ArchiveError: if a process of the campaign is under way, or the archive cannot be made.
+    :raises ArchiveError: if a process of the campaign is under way, if the file that is there holds results that the
+        profile has not, or if the archive cannot be made.
     """
     from aiida.tools.archive import create_archive
     from aiida.tools.archive.exceptions import ArchiveExportError
@@ -40,9 +43,39 @@ def write_archive(campaign: str, group: str, path: Path, without: Sequence[Bulk]
         if without:
             whole, draft = draft, Path(folder) / "thinned.aiida"
             leave_files_out(whole, draft, without)
+        if path.exists():
+            _refuse_loss(path, draft)
         as_any_file(draft)
         draft.replace(path)
     return contents(path)
+
+
+def _refuse_loss(path: Path, draft: Path) -> None:
+    """A profile that lacks what an archive holds, because it was not imported, must not write over it.
+
+    :raises ArchiveError: if ``path`` has pairs with a result that ``draft`` has not.
+    """
+    try:
+        check_archive(path)
+    except ArchiveError:
+        return
+    lost = _pairs_with_results(path) - _pairs_with_results(draft)
+    if lost:
+        raise ArchiveError(
+            f"{path} holds {len(lost)} pairs with results that are not in this profile; import it first (`verdi "
+            "archive import`), name another folder with --output, or move it away."
+        )
+
+
+def _pairs_with_results(path: Path) -> set[str]:
+    """UUIDs of an archive's pairs that are not run again."""
+    final = ", ".join(map(str, FINAL))
+    query = (
+        "SELECT uuid FROM db_dbnode WHERE process_type = 'aiida.workflows:falsemetal.pair' "
+        f"AND json_extract(attributes, '$.exit_status') IN ({final})"
+    )
+    with database_of(path) as database, closing(sqlite3.connect(database)) as connection:
+        return {str(uuid) for (uuid,) in connection.execute(query)}
 
 
 def _refuse_unfinished(campaign: str) -> None:
@@ -58,14 +91,27 @@ def _refuse_unfinished(campaign: str) -> None:
 
 
 def _fault(campaign: str, error: Exception) -> str:
-    """A sentence. What is not of the campaign and not finished is a training that its models come from."""
+    """A sentence. What is not sealed is what a pair had called, or a training that a model comes from."""
     said = str(error).rstrip(".")
     if "sealed" not in said:
         return f"{campaign} cannot be exported: {said}."
+    if not _of_twins([int(number) for number in re.findall(r"\d+", said)]):
+        return (
+            f"{campaign} cannot be exported: processes that its pairs have called have not ended ({said}); wait for "
+            "them, or end them with `verdi process kill`."
+        )
     return (
         f"{campaign} cannot be exported: one of its models comes from twins that are still under way ({said}); give "
         "their `falsemetal twins` command again and let it end, or end them with `verdi process kill`."
     )
+
+
+def _of_twins(pks: list[int]) -> bool:
+    """Whether one of these processes makes twins."""
+    query = orm.QueryBuilder()
+    kinds = [f"aiida.workflows:falsemetal.{kind}" for kind in ("twin", "train", "label", "sample")]
+    query.append(orm.WorkflowNode, filters={"id": {"in": pks}, "process_type": {"in": kinds}})
+    return bool(pks) and query.count() > 0
 
 
 def _entities(campaign: str, group: str) -> list[orm.Group | orm.Node]:

@@ -9,9 +9,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
+from ..names import ENDED, FINAL
 from .common import load_profile, results_folder
 from .query import (
     Choice,
@@ -57,6 +59,7 @@ def export(
 
     rows, pairs = current_rows(campaign)
     refuse_unknown(campaign, pairs)
+    _judge(campaign, pairs)
     folder = output or results_folder(campaign)
     path = folder / f"{campaign}.aiida"
     if not overwrite:
@@ -71,6 +74,22 @@ def export(
     page = write_report(campaign, folder, rows, pairs, *concluded(campaign), figures)
     click.echo(f"{path}: {held}")
     click.echo(f"report: {page}")
+
+
+def _judge(campaign: str, pairs: list[dict[str, Any]]) -> None:
+    """Judge a campaign that was ended before it came to that; verdicts that are there stay."""
+    judged = {(cell["interface"], cell["mlip"]) for cell in concluded(campaign)[0]}
+    states: dict[tuple[str, str], list[bool]] = {}
+    for pair in pairs:
+        ended = pair["state"] in ENDED
+        states.setdefault((pair["interface"], pair["mlip"]), []).append(ended)
+    results = {(pair["interface"], pair["mlip"]) for pair in pairs if pair["exit_code"] in FINAL}
+    if any(all(states[cell]) for cell in results - judged):
+        from ..workflows.conclude import conclude_campaign
+        from .verdict import stored_thresholds
+
+        for sentence in conclude_campaign(campaign, stored_thresholds(campaign)):
+            click.echo(sentence, err=True)
 
 
 def _refuse_other(campaign: str, path: Path) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 
 import click
 
-from ..names import ENDED, EXTRAS, SUPERSEDED
+from ..names import ENDED, EXTRAS, FINAL, SUPERSEDED
 from .machine import HERE, Machine, find_machine, machine_of
 from .room import pairs_that_fit
 
-PHYSICS = 410
 """Exit status of a pair whose MLIP failed its MD: a result, not a reason to run it again."""
 MD_ONLY = ("walltime", "equilibration", "jobs_per_gpu", "batch")
 """Settings of a campaign's ``md`` that are not the driver's."""
@@ -41,7 +40,7 @@ def existing_pairs(campaign: str) -> Known:
     finished, active = set(), set()
     for fingerprint, state, status in query.iterall():
         if state in ENDED:
-            if status in (0, PHYSICS):
+            if status in FINAL:
                 finished.add(fingerprint)
         else:
             active.add(fingerprint)

@@ -36,7 +36,7 @@ def verdict(campaign: str, acceptable: float | None, rhat: float | None, referen
         known = ", ".join(sorted({pair["mlip"] for pair in pairs}))
         raise click.ClickException(f"--reference: {reference!r} is no MLIP of {campaign}; there are {known}.")
     given = {"acceptable": acceptable, "rhat": rhat, "reference": reference}
-    settings = {**_settings(campaign), **{key: value for key, value in given.items() if value is not None}}
+    settings = {**stored_thresholds(campaign), **{key: value for key, value in given.items() if value is not None}}
     for sentence in conclude_campaign(campaign, settings):
         click.echo(sentence, err=True)
     rows = cell_rows(campaign)
@@ -62,15 +62,17 @@ def _paragraph(row: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _settings(campaign: str) -> dict[str, Any]:
+def stored_thresholds(campaign: str) -> dict[str, Any]:
     """The ``verdict`` section of the campaign's file, as it was last submitted."""
     from aiida import orm
     from aiida.plugins import WorkflowFactory
+
+    from ..query.graph import newest_first
 
     query = orm.QueryBuilder()
     filters = {"extras.falsemetal_campaign": campaign}
     query.append(WorkflowFactory("falsemetal.screen"), filters=filters, tag="screen")
     query.append(orm.Dict, with_outgoing="screen", edge_filters={"label": "campaign"}, project=["attributes.verdict"])
-    query.order_by([{"screen": [{"id": {"order": "desc"}}]}])
+    query.order_by(newest_first("screen"))
     found = query.first(flat=True)
     return dict(found or {})

@@ -72,13 +72,13 @@ def add_runs(rows: list[Row]) -> None:
     gap_pks = [row["gap_pk"] for row in rows]
     query = chosen(gap_pks, ["id"], "gap")
     called(query, BASE, "gap", "base")
-    query.append(orm.CalcJobNode, with_incoming="base", project=["id"])
-    last: dict[int, int] = {}
+    query.append(orm.CalcJobNode, with_incoming="base", project=["ctime", "id"])
+    last: dict[int, tuple[Any, int]] = {}
     with from_few(gap_pks):
-        for gap_pk, pw_pk in query.iterall(BATCH):
-            last[gap_pk] = max(pw_pk, last.get(gap_pk, 0))
+        for gap_pk, *made in query.iterall(BATCH):
+            last[gap_pk] = max(tuple(made), last.get(gap_pk, tuple(made)))
     for row in rows:
-        row[RUN] = last.get(row["gap_pk"])
+        row[RUN] = last[row["gap_pk"]][1] if row["gap_pk"] in last else None
 
 
 def _finished(pairs: dict[int, Row], condition: Condition | None) -> list[Row]:

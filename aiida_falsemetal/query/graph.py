@@ -12,7 +12,7 @@ import orjson
 from aiida import orm
 from aiida.common.escaping import escape_for_sql_like
 
-from ..names import EXTRAS, SUPERSEDED
+from ..names import EXTRAS, FINAL, SUPERSEDED
 from .plans import among
 
 PAIR, GAP, SCREEN = (f"aiida.workflows:falsemetal.{name}" for name in ("pair", "gap", "screen"))
@@ -85,23 +85,36 @@ def labels_of(campaign: str | None, filters: dict[str, Any] | None = None) -> li
     own = ["id", "attributes.exit_status", f"extras.{SUPERSEDED}"]
     project = [*own, *(f"extras.falsemetal_{key}" for key in EXTRAS)]
     query.append(orm.WorkChainNode, filters=wanted, tag="pair", project=project)
-    query.order_by([{"pair": "id"}])
+    query.order_by(oldest_first("pair"))
     return [
         {**dict(zip(EXTRAS, labels, strict=True)), "pair_pk": pk, "exit_code": status, "superseded": bool(old)}
         for pk, status, old, *labels in query.iterall(BATCH)
     ]
 
 
+def oldest_first(tag: str) -> list[dict[str, list[dict[str, Any]]]]:
+    """Order of a query by when nodes were made. Not by pk: those of an imported archive are in no order."""
+    return [{tag: [{"ctime": {"order": "asc"}}, {"id": {"order": "asc"}}]}]
+
+
+def newest_first(tag: str) -> list[dict[str, list[dict[str, Any]]]]:
+    """The other way round, see :func:`oldest_first`."""
+    return [{tag: [{"ctime": {"order": "desc"}}, {"id": {"order": "desc"}}]}]
+
+
 def latest_pairs(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of pairs with the same labels, the one that counts: one that the campaign's file means before others, also where
-    it has failed; a finished one before others; then the newest."""
+    it has failed; a finished one before others; one with a verdict before others; then the newest.
 
-    def rank(row: dict[str, Any]) -> tuple[bool, bool, int]:
-        return not row.get("superseded"), row["exit_code"] == 0, row["pair_pk"]
+    :param rows: oldest first.
+    """
+
+    def rank(row: dict[str, Any]) -> tuple[bool, bool, bool]:
+        return not row.get("superseded"), row["exit_code"] == 0, row["exit_code"] in FINAL
 
     best: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
         key = tuple(row[name] for name in EXTRAS)
-        if key not in best or rank(row) > rank(best[key]):
+        if key not in best or rank(row) >= rank(best[key]):
             best[key] = row
     return sorted(best.values(), key=lambda row: tuple(str(row[name]) for name in EXTRAS))

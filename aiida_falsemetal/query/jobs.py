@@ -150,7 +150,7 @@ def submissions(campaign: str) -> list[Submission]:
         Submission(pk, begun, state not in ENDED, int(slots or 1), tuple(str(one) for one in prints or ()))
         for pk, begun, state, prints, slots in query.iterall()
     ]
-    return sorted(found, key=lambda one: one.pk)
+    return sorted(found, key=lambda one: (one.begun, one.pk))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from aiida.common.exceptions import NotExistent
 from aiida.common.links import LinkType
 
 from ..names import CELL
+from .graph import newest_first, oldest_first
 from .tokens import QueryError
 
 GAP, PAIR, MD = (f"aiida.workflows:falsemetal.{name}" for name in ("gap", "pair", "md"))
@@ -168,7 +169,7 @@ def _attempts(gap: orm.WorkChainNode) -> list[tuple[str, orm.CalcJobNode]]:
     )
     query.append(orm.CalcJobNode, with_incoming="base", tag="job", project=["*"])
     # What is projected of a link comes after what is projected of nodes.
-    return sorted(((label, job) for job, label in query.iterall()), key=lambda entry: entry[1].pk)
+    return sorted(((label, job) for job, label in query.iterall()), key=lambda entry: (entry[1].ctime, entry[1].pk))
 
 
 def _md_jobs(pair: orm.WorkChainNode) -> list[orm.CalcJobNode]:
@@ -177,7 +178,7 @@ def _md_jobs(pair: orm.WorkChainNode) -> list[orm.CalcJobNode]:
     query.append(orm.WorkChainNode, filters={"id": pair.pk}, tag="pair")
     query.append(orm.WorkChainNode, filters={"process_type": MD}, with_incoming="pair", tag="md")
     query.append(orm.CalcJobNode, with_incoming="md", tag="job", project=["*"])
-    query.order_by([{"job": "id"}])
+    query.order_by(oldest_first("job"))
     return list(query.all(flat=True))
 
 
@@ -191,7 +192,7 @@ def _cell_of(verdict: orm.Dict | None) -> orm.Dict | None:
         orm.CalcFunctionNode, filters={"extras.falsemetal_kind": CELL}, with_incoming="verdict", tag="function"
     )
     query.append(orm.Dict, with_incoming="function", tag="cell", project=["*"])
-    query.order_by([{"cell": [{"id": {"order": "desc"}}]}])
+    query.order_by(newest_first("cell"))
     query.limit(1)
     return query.first(flat=True)
 

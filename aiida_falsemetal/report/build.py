@@ -10,7 +10,7 @@ from typing import Any
 from .data import CELL_COLUMNS, csv_text, json_text, plain
 from .downloads import Downloads
 from .page import render_page
-from .publication import FOLDER, Choice, Published, begun
+from .publication import BEGINNING, ENDINGS, FOLDER, Choice, Published, begun
 from .structures import pack_layers
 
 
@@ -77,9 +77,20 @@ def build_report(
             (folder / FOLDER).mkdir(exist_ok=True)
             for figure in drawn:
                 texts |= {f"{FOLDER}/{name}": data for name, data in figure.files.items()}
+            _remove_others(folder / FOLDER, {name for figure in drawn for name in figure.files})
         for name, text in texts.items():
             _replace(folder / name, text)
     return folder / "report.html"
+
+
+def _remove_others(folder: Path, kept: set[str]) -> None:
+    """Remove figures of an earlier report that this one has not: beside new numbers they would be taken for theirs."""
+    for numbers in folder.glob("*.json"):
+        with numbers.open("rb") as file:
+            ours = file.read(len(BEGINNING)) == BEGINNING
+        for name in (f"{numbers.stem}.{end}" for end in ENDINGS if ours):
+            if name not in kept:
+                (folder / name).unlink(missing_ok=True)
 
 
 def _replace(path: Path, content: str | bytes | Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from aiida import orm
 
 from ..calculations.verdict import THRESHOLDS, cell_verdict, interface_law
-from ..names import ASKED, CELL, ENDED, EXTRAS, LAW, SUPERSEDED
+from ..names import ASKED, CELL, ENDED, EXTRAS, FINAL, LAW, SUPERSEDED
 from .pair import GROUP_PREFIX, PairWorkChain
 
 MD_KEYS = ("temperature", "precision", "dipole_charges")
@@ -86,11 +86,12 @@ def _latest(campaign: str) -> list[JudgedPair]:
     names = [f"extras.{SUPERSEDED}", *(f"extras.falsemetal_{key}" for key in EXTRAS[1:])]
     filters = {"extras.falsemetal_campaign": campaign}
     query.append(PairWorkChain, filters=filters, project=["*", *names], tag="pair")
-    query.order_by([{"pair": "id"}])
-    best: dict[tuple[Any, ...], tuple[tuple[bool, bool, int], orm.WorkChainNode]] = {}
+    # Not by pk: those of an imported archive are in no order.
+    query.order_by([{"pair": [{"ctime": {"order": "asc"}}, {"id": {"order": "asc"}}]}])
+    best: dict[tuple[Any, ...], tuple[tuple[bool, bool, bool], orm.WorkChainNode]] = {}
     for node, old, *labels in query.iterall():
-        key, rank = tuple(labels), (not old, node.is_finished_ok, node.pk)
-        if key not in best or rank > best[key][0]:
+        key, rank = tuple(labels), (not old, node.is_finished_ok, node.exit_status in FINAL)
+        if key not in best or rank >= best[key][0]:
             best[key] = rank, node
     verdicts = _verdicts(campaign)
     return [JudgedPair.of(node, verdicts.get(node.pk), *key) for key, (_, node) in sorted(best.items())]
@@ -109,10 +110,10 @@ def _laws(campaign: str, cells: Mapping[tuple[str, str], list[JudgedPair]]) -> N
     """One gap law an interface, from the frames of all its pairs."""
     for interface in dict.fromkeys(interface for interface, _ in cells):
         verdicts = {
-            f"verdict_{pair.node.pk}": pair.verdict
+            f"verdict_{pair.verdict.uuid.replace('-', '')}": pair.verdict
             for key, pairs in cells.items()
             for pair in pairs
-            if key[0] == interface and pair.judgeable
+            if key[0] == interface and pair.judgeable and pair.verdict is not None
         }
         labels = {"kind": LAW, "campaign": campaign, "interface": interface}
         if verdicts:

@@ -52,7 +52,8 @@ def _finished(entry_point: str, extra: str, fingerprints: Iterable[str]) -> Iter
             },
             project=[f"extras.{extra}", "id", "attributes.exit_status"],
         )
-        query.order_by({orm.WorkChainNode: {"id": "asc"}})
+        # Not by pk: those of an imported archive are in no order.
+        query.order_by({orm.WorkChainNode: {"ctime": "asc"}})
         yield from (tuple(row) for row in query.all())
 
 
@@ -79,6 +80,6 @@ def known_checkpoint(fingerprint: str) -> orm.SinglefileData | None:
     )
     query.append(orm.CalcJobNode, with_incoming="training", tag="job")
     query.append(orm.SinglefileData, with_incoming="job", edge_filters={"label": "checkpoint"}, project="*", tag="file")
-    query.order_by({"file": {"id": "desc"}})
+    query.order_by({"file": {"ctime": "desc"}})
     found = query.first(flat=True)
     return None if found is None else found

@@ -142,6 +142,38 @@ MD_JOBS = {"process_type": "aiida.calculations:falsemetal.md"}
 PW_JOBS = {"process_type": "aiida.calculations:quantumespresso.pw"}
 
 
+def test_an_archive_of_an_archive_says_what_was_left_out_before(campaign: str, tmp_path: Path) -> None:
+    write(campaign, tmp_path / "once.aiida", without=OF_CAMPAIGN)
+    leave_files_out(tmp_path / "once.aiida", tmp_path / "twice.aiida", OF_CAMPAIGN)
+    with mounted(tmp_path / "twice.aiida"):
+        (node,) = orm.QueryBuilder().append(orm.TrajectoryData).all(flat=True)
+        assert "positions.npy" in node.base.extras.get("falsemetal_left_out")
+
+
+def test_an_archive_that_holds_more_is_not_written_over(campaign: str, tmp_path: Path) -> None:
+    """Its results were to be imported first."""
+    path = tmp_path / "a.aiida"
+    write(campaign, path)
+    write(campaign, path)
+    before = path.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aiida_falsemetal.archive.write._entities", lambda *_: [orm.Int(1).store()])
+        with pytest.raises(ArchiveError, match="holds 1 pairs with results that are not in this profile; import it"):
+            write(campaign, path)
+        assert path.read_bytes() == before
+        write(campaign, tmp_path / "b.aiida")
+
+
+def test_a_child_that_has_not_ended_is_no_fault_of_twins(campaign: str, tmp_path: Path) -> None:
+    (pair,) = [orm.load_node(row["pair_pk"]) for row in pair_rows(campaign) if row["exit_code"] == 0]
+    child = next(node for node in pair.called if isinstance(node, orm.WorkChainNode))
+    entity = child.backend_entity.model
+    entity.attributes = {key: value for key, value in entity.attributes.items() if key != "sealed"}
+    entity.save()
+    with pytest.raises(ArchiveError, match="processes that its pairs have called have not ended .*; wait for them"):
+        write(campaign, tmp_path / "a.aiida")
+
+
 def test_a_campaign_under_way_is_not_exported(graph: Graph, tmp_path: Path) -> None:  # noqa: F811
     pair = graph.pair(exit_status=None)
     with pytest.raises(ArchiveError, match=rf"still under way \({pair.pk}\); wait until"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -231,6 +232,38 @@ def test_finished_pair_counts_before_later_ones(graph: Graph) -> None:
     graph.pair(exit_status=310)
     graph.pair(exit_status=None)
     assert latest(graph) == [good.pk]
+
+
+def made(node: orm.Node, day: int) -> None:
+    """Say when a node was made: an import keeps that, and gives the nodes pks in no order."""
+    entity = node.backend_entity.model
+    entity.ctime = datetime(2026, 1, day, tzinfo=UTC)
+    entity.save()
+
+
+def test_the_newest_counts_and_not_the_one_with_the_largest_pk(graph: Graph) -> None:
+    new, old = graph.pair(), graph.pair()
+    made(new, 2)
+    made(old, 1)
+    assert latest(graph) == [new.pk]
+    assert [row["pair_pk"] for row in latest_pairs(labels_of(graph.campaign))] == [new.pk]
+
+
+def test_a_pair_with_a_verdict_counts_before_a_later_one_that_was_killed(graph: Graph) -> None:
+    """It is not run again, so nothing would ever take its place."""
+    failed = graph.pair(exit_status=410)
+    graph.pair(exit_status=310)
+    graph.pair(exit_status=None)
+    assert latest(graph) == [failed.pk]
+
+
+def test_the_last_run_of_a_frame_is_the_newest(graph: Graph) -> None:
+    pair = graph.pair()
+    _, jobs = graph.gap(pair, 100, runs=3)
+    for job, day in zip(sorted(jobs, key=lambda job: job.pk), (3, 5, 4), strict=True):
+        made(job, day)
+    (row,) = frame_rows(graph.campaign)
+    assert row["pw_pk"] == sorted(job.pk for job in jobs)[1]
 
 
 def test_a_pair_of_a_file_that_was_changed_does_not_count_beside_its_successor(graph: Graph) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from aiida_falsemetal.names import FRAME_COLUMNS
+from aiida_falsemetal.report.build import _remove_others
 from aiida_falsemetal.report.data import CELL_COLUMNS, plain
 
 from .conftest import SETTINGS, Campaign
@@ -105,6 +106,18 @@ def test_a_failing_write_leaves_the_old_page(
         build(tmp_path, campaign)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     assert (tmp_path / "report.html").read_text() == "old"
+
+
+def test_figures_of_an_earlier_report_do_not_stay_beside_new_numbers(tmp_path: Path) -> None:
+    ours = b'{"figure":"gaps"}'
+    for name in ("gaps_old", "gaps_new"):
+        for end in ("csv", "json", "svg", "pdf"):
+            (tmp_path / f"{name}.{end}").write_bytes(ours)
+    for name in ("gaps_mine.svg", "gaps_theirs.json"):
+        (tmp_path / name).write_text("{}")
+    _remove_others(tmp_path, {"gaps_new.csv", "gaps_new.json"})
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["gaps_mine.svg", "gaps_new.csv", "gaps_new.json", "gaps_theirs.json"]
 
 
 def test_nothing_is_written_if_a_row_cannot_be(tmp_path: Path, campaign: Campaign) -> None:

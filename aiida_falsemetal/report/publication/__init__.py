@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .beside import Figures, begun
-from .collect import CHOICES, FOLDER, MOST, Choice, Published, publish
+from .collect import CHOICES, ENDINGS, FOLDER, MOST, Choice, Published, publish
+from .numbers import BEGINNING
 
-__all__ = ["CHOICES", "FOLDER", "MOST", "Choice", "Figures", "Published", "begun", "publish"]
+__all__ = ["BEGINNING", "CHOICES", "ENDINGS", "FOLDER", "MOST", "Choice", "Figures", "Published", "begun", "publish"]

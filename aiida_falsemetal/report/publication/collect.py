@@ -32,6 +32,8 @@ MOST = 12
 """Pairs, and frames with layers, up to which ``auto`` draws figures of each: a figure takes half a second."""
 FOLDER = "figures"
 """Beside the page."""
+ENDINGS = ("csv", "json", "svg", "pdf")
+"""Of a figure's files."""
 
 
 @dataclass(frozen=True)

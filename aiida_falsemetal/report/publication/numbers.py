@@ -96,6 +96,10 @@ def part_of(name: str, meaning: str, rows: Iterable[dict[str, Any]], keys: Seque
     return Part(name, meaning, {key: plain([row.get(key) for row in found]) for key in keys})
 
 
+BEGINNING = b'{"figure":'
+"""How the JSON file of every figure begins."""
+
+
 def json_text(numbers: Numbers) -> str:
     """The JSON file: strict, null for what is not known. Without indentation: a series has thousands of numbers."""
     return texts(numbers)[1]
