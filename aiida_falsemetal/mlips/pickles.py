@@ -457,7 +457,7 @@ def is_known(found: Global) -> bool:
 
 def _is_only_class(found: Global) -> bool:
     """Whether a name is known as a class of a package of models, and as nothing else."""
-    return is_known(found) and not (_is_function(found) or _is_in(VALUES, found))
+    return CLASSES.fullmatch(found.module) is not None and is_known(found) and not _is_in(VALUES, found)
 
 
 def _dictionaries(state: Any) -> list[dict[Any, Any]]:

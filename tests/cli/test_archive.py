@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aiida_falsemetal.archive.contents import check_archive, contents, database_of
+from aiida_falsemetal.cli import archive
 from aiida_falsemetal.cli.archive import DEMO
 from aiida_falsemetal.cli.main import main
 from tests.archive.test_archive import campaign, graph  # noqa: F401  (fixtures)
@@ -44,6 +45,29 @@ def test_export_says_what_it_has_written(campaign: str, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == names
     assert f"{campaign}.aiida: 0." in done.output and "(2 pairs, 2 frames, 1 MD runs" in done.output
     assert f"report: {tmp_path / 'report.html'}" in done.output
+
+
+def test_export_judges_what_has_ended_and_nobody_has_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A campaign that is ended by hand does not come to its verdicts; those that are there stay as they are."""
+    asked: list[str] = []
+
+    def conclude(name: str, _: object) -> list[str]:
+        asked.append(name)
+        return ["film8 x sr: a fault"]
+
+    def judge(state: str, exit_code: int | None, judged: bool) -> list[str]:
+        cells = [{"interface": "film8", "mlip": "sr"}] if judged else []
+        monkeypatch.setattr(archive, "concluded", lambda _: (cells, []))
+        pair = {"interface": "film8", "mlip": "sr"}
+        asked.clear()
+        others = {"state": "finished", "exit_code": 0}
+        archive._judge("mine", [{**pair, **others}, {**pair, "state": state, "exit_code": exit_code}])
+        return list(asked)
+
+    monkeypatch.setattr("aiida_falsemetal.workflows.conclude.conclude_campaign", conclude)
+    monkeypatch.setattr("aiida_falsemetal.cli.verdict.stored_thresholds", lambda _: {})
+    assert judge("killed", None, judged=False) == judge("finished", 410, judged=False) == ["mine"]
+    assert judge("killed", None, judged=True) == judge("waiting", None, judged=False) == []
 
 
 def test_export_overwrites_nothing_unasked(campaign: str, tmp_path: Path) -> None:  # noqa: F811
