@@ -1,4 +1,4 @@
-"""Names that several rooms share: columns of the tables, and AiiDA's names of a process that has ended.
+"""Names that several rooms share: columns of the tables, how AiiDA says that a process has ended, which pair counts.
 
 Every room may import this module, which imports nothing; see ``tests/test_layers.py``.
 """
@@ -11,9 +11,19 @@ SUPERSEDED = "falsemetal_superseded"
 """Extra of a pair, true where the campaign file that was given last means something else by these labels: another
 model, other settings. It is still there, and does not count beside one that the file means."""
 FINAL = (0, 410)
-"""Exit codes of a pair that is not run again: it has a verdict."""
+"""Exit codes of a pair that is not run again: it has a verdict, also where its MLIP failed its MD."""
+OLDEST_FIRST, NEWEST_FIRST = ([{"ctime": {"order": way}}, {"id": {"order": way}}] for way in ("asc", "desc"))
+"""Order of a query by when nodes were made. Not by pk: those of an imported archive are in no order."""
 ASKED = "falsemetal_asked"
 """Extra of a verdict's or a law's calcfunction: when it was asked for last, as ISO text."""
+
+
+def pair_rank(superseded: bool, exit_code: int | None) -> tuple[bool, bool, bool]:
+    """Of pairs with the same labels the one that counts is the newest of the highest rank: one that the campaign's file
+    means before others, also where it has failed; a finished one before others; one with a verdict before others."""
+    return not superseded, exit_code == 0, exit_code in FINAL
+
+
 RESULT_KEYS = (
     "step",
     "time_ps",

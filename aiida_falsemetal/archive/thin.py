@@ -90,19 +90,17 @@ def _edit(database: Path, bulks: Sequence[Bulk]) -> set[str]:
         for bulk in bulks:
             query = f"SELECT id, repository_metadata, extras FROM db_dbnode WHERE {bulk.where}"
             found += connection.execute(query, [bulk.parameter]).fetchall()
-        for pk, repository, extras in found:
-            own = _unhashed(extras)
+        for pk, repository, text in found:
+            extras = _unhashed(text)
             # What an archive that was imported had been written without is still missing.
-            names = sorted({*own.get(LEFT_OUT, []), *json.loads(repository).get("o", {})})
-            _set_extras(connection, pk, {**own, LEFT_OUT: names})
+            names = sorted({*extras.get(LEFT_OUT, []), *json.loads(repository).get("o", {})})
+            _set_extras(connection, pk, {**extras, LEFT_OUT: names})
             connection.execute("UPDATE db_dbnode SET repository_metadata = '{}' WHERE id = ?", [pk])
             makers = (
                 "SELECT n.id, n.extras FROM db_dbnode n JOIN db_dblink l ON l.input_id = n.id WHERE l.output_id = ?"
             )
-            for maker, extras_of_maker in connection.execute(
-                f"{makers} AND l.type IN ('create', 'return')", [pk]
-            ).fetchall():
-                _set_extras(connection, maker, _unhashed(extras_of_maker))
+            for maker, own in connection.execute(f"{makers} AND l.type IN ('create', 'return')", [pk]).fetchall():
+                _set_extras(connection, maker, _unhashed(own))
         connection.commit()
         connection.execute("VACUUM")
         rows = connection.execute("SELECT repository_metadata FROM db_dbnode")

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,11 @@ def export(
 
 def _judge(campaign: str, pairs: list[dict[str, Any]]) -> None:
     """Judge a campaign that was ended before it came to that; verdicts that are there stay."""
-    judged = {(cell["interface"], cell["mlip"]) for cell in concluded(campaign)[0]}
-    states: dict[tuple[str, str], list[bool]] = {}
-    for pair in pairs:
-        ended = pair["state"] in ENDED
-        states.setdefault((pair["interface"], pair["mlip"]), []).append(ended)
-    results = {(pair["interface"], pair["mlip"]) for pair in pairs if pair["exit_code"] in FINAL}
-    if any(all(states[cell]) for cell in results - judged):
+    cell = itemgetter("interface", "mlip")
+    results = {cell(pair) for pair in pairs if pair["exit_code"] in FINAL}
+    waiting = {cell(pair) for pair in pairs if pair["state"] not in ENDED}
+    judged = set(map(cell, concluded(campaign)[0]))
+    if results - waiting - judged:
         from ..workflows.conclude import conclude_campaign
         from .verdict import stored_thresholds
 

@@ -13,7 +13,6 @@ from ..names import ENDED, EXTRAS, FINAL, SUPERSEDED
 from .machine import HERE, Machine, find_machine, machine_of
 from .room import pairs_that_fit
 
-"""Exit status of a pair whose MLIP failed its MD: a result, not a reason to run it again."""
 MD_ONLY = ("walltime", "equilibration", "jobs_per_gpu", "batch")
 """Settings of a campaign's ``md`` that are not the driver's."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..names import NEWEST_FIRST
 from .twins_look import duration, is_complete, progress_line
 from .twins_submit import submit_twins
 
@@ -122,7 +123,7 @@ def _exit_unless_well(name: str) -> None:
     query.append(
         WorkflowFactory("falsemetal.twin"), filters={"extras.falsemetal_twins": name}, project=["*"], tag="twin"
     )
-    query.order_by({"twin": {"ctime": "desc"}})
+    query.order_by([{"twin": NEWEST_FIRST}])
     found = query.first()
     if found is not None and not found[0].is_finished_ok:
         click.echo(f"TwinWorkChain<{found[0].pk}>: {found[0].exit_message or found[0].process_state}", err=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..names import NEWEST_FIRST
 from .common import SENTENCE, format_option, load_profile, print_rows
 
 
@@ -67,12 +68,10 @@ def stored_thresholds(campaign: str) -> dict[str, Any]:
     from aiida import orm
     from aiida.plugins import WorkflowFactory
 
-    from ..query.graph import newest_first
-
     query = orm.QueryBuilder()
     filters = {"extras.falsemetal_campaign": campaign}
     query.append(WorkflowFactory("falsemetal.screen"), filters=filters, tag="screen")
     query.append(orm.Dict, with_outgoing="screen", edge_filters={"label": "campaign"}, project=["attributes.verdict"])
-    query.order_by(newest_first("screen"))
+    query.order_by([{"screen": NEWEST_FIRST}])
     found = query.first(flat=True)
     return dict(found or {})

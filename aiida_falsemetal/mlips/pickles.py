@@ -390,7 +390,7 @@ class _Machine:
         self._push(self._call(items[0], self._bundle(items[1:])))
 
     def _call(self, callee: Any, arguments: Any) -> Any:
-        if str(callee) not in CLASS_MAKERS:
+        if CHECKED.get(str(callee)) is not _reconstructor:  # which looks at the class among its arguments itself
             self._content([arguments])
         if not isinstance(callee, Global):
             self.findings.unknown(f"a call in {self.name} of something that is computed")
@@ -533,8 +533,6 @@ CHECKED: dict[str, Callable[[Any], tuple[str, Any]]] = {
 }
 """Names that may be called with some arguments only: each gives what is wrong with them, and the value. They may be
 neither kept nor passed on, for then others would call them."""
-CLASS_MAKERS = ("copyreg._reconstructor", "copy_reg._reconstructor")
-"""Those that look at a class among their arguments themselves."""
 
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,

@@ -154,8 +154,8 @@ class _Scan:
     def _by_format(self, content: bytes, name: str, depth: int, numbers: bool) -> None:
         if _is_tar(content):  # besides the others, for a tar archive starts with a file name, which can be anything
             self._tar(content, name, depth)
-        if depth == 0 and not content.startswith(ZIP) and _ends_as_zip(content):
-            self.findings.unknown(f"{name} has a zip archive behind something else")
+        if depth == 0:
+            self._look_behind(content, name)
         if content.startswith(ZIP):
             self._zip(content, name, depth)
         elif content.startswith(TORCH_LEGACY):
@@ -195,11 +195,15 @@ class _Scan:
     def _constant(self, content: bytes, name: str, depth: int) -> None:
         """A byte string in a pickle: mostly numbers of numpy, and archives or pickles of e3nn."""
         inside = f"a byte string in {name}"
-        if not content.startswith(ZIP) and _ends_as_zip(content):  # torch finds an archive from its end
-            self.findings.unknown(f"{inside} has a zip archive behind something else")
+        self._look_behind(content, inside)
         self.file(content, inside, depth + 1, numbers=True)
         if not _has_magic(content):
             self._glimpse(content, inside, depth + 1)
+
+    def _look_behind(self, content: bytes, name: str) -> None:
+        """Look for an archive behind other bytes: torch finds one from its end, after which 65535 bytes may follow."""
+        if not content.startswith(ZIP) and b"PK\x05\x06" in content[-(65535 + 22) :]:
+            self.findings.unknown(f"{name} has a zip archive behind something else")
 
     def _glimpse(self, content: bytes, name: str, depth: int) -> bool:
         """Content that need not be a pickle, and says nothing of it at its start; so do pickles of protocols 0 and 1.
@@ -302,11 +306,6 @@ class _Scan:
 def _has_magic(content: bytes) -> bool:
     """Whether this starts as pickles of protocol 2 and later do."""
     return content[:1] == b"\x80" and content[1:2] <= b"\x05"
-
-
-def _ends_as_zip(content: bytes) -> bool:
-    """Whether an archive's end is where readers look for it: a comment of 65535 bytes may follow."""
-    return b"PK\x05\x06" in content[-(65535 + 22) :]
 
 
 def _is_text(content: bytes) -> bool:

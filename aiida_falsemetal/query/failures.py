@@ -12,9 +12,9 @@ from typing import Any
 
 from aiida import orm
 
-from ..names import EXTRAS
+from ..names import EXTRAS, NEWEST_FIRST, OLDEST_FIRST
 from .advice import Command, commands_for
-from .graph import SCREEN, called, named, newest_first, pair_query
+from .graph import SCREEN, called, named, pair_query
 from .lineage import GAP, PAIR, WORDS, linked
 from .logs import Log, clean, log_tail
 from .rows import latest_pairs, pair_rows
@@ -123,7 +123,7 @@ def _screen(campaign: str) -> list[Failing]:
         project=["id", "attributes.process_state"],
         tag="screen",
     )
-    query.order_by(newest_first("screen"))
+    query.order_by([{"screen": NEWEST_FIRST}])
     newest = query.first()
     if newest is None or newest[1] not in ("excepted", "killed"):
         return []
@@ -177,7 +177,7 @@ def _deepest(pks: Sequence[int]) -> dict[int, int]:
 
 def _failed_children(pks: list[int]) -> dict[int, int]:
     """By the pk of a process, that of the last one it called that failed: of those that its exit code is about."""
-    found: dict[int, tuple[Any, ...]] = {}
+    found: dict[int, int] = {}
     for start in range(0, len(pks), CHUNK):
         query = orm.QueryBuilder()
         query.append(
@@ -190,13 +190,15 @@ def _failed_children(pks: list[int]) -> dict[int, int]:
             orm.ProcessNode,
             with_incoming="caller",
             filters=_FAILED,
-            project=["ctime", "id"],
+            tag="child",
+            project=["id"],
             edge_project=["label"],
         )
-        for pk, kind, status, *child, label in query.iterall():
+        query.order_by([{"child": OLDEST_FIRST}])
+        for pk, kind, status, child, label in query.iterall():
             if str(label).startswith(LABELS.get((kind, status), "")):
-                found[pk] = max(tuple(child), found.get(pk, tuple(child)))
-    return {pk: child for pk, (_, child) in found.items()}
+                found[pk] = child
+    return found
 
 
 def _nodes(pks: list[int]) -> dict[int, orm.ProcessNode]:

@@ -73,12 +73,12 @@ def add_runs(rows: list[Row]) -> None:
     query = chosen(gap_pks, ["id"], "gap")
     called(query, BASE, "gap", "base")
     query.append(orm.CalcJobNode, with_incoming="base", project=["ctime", "id"])
-    last: dict[int, tuple[Any, int]] = {}
+    runs: dict[int, list[tuple[Any, int]]] = {}
     with from_few(gap_pks):
-        for gap_pk, *made in query.iterall(BATCH):
-            last[gap_pk] = max(tuple(made), last.get(gap_pk, tuple(made)))
+        for gap_pk, made, pw_pk in query.iterall(BATCH):
+            runs.setdefault(gap_pk, []).append((made, pw_pk))
     for row in rows:
-        row[RUN] = last[row["gap_pk"]][1] if row["gap_pk"] in last else None
+        _, row[RUN] = max(runs.get(row["gap_pk"], [(None, None)]))
 
 
 def _finished(pairs: dict[int, Row], condition: Condition | None) -> list[Row]:

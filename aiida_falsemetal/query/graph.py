@@ -12,7 +12,7 @@ import orjson
 from aiida import orm
 from aiida.common.escaping import escape_for_sql_like
 
-from ..names import EXTRAS, FINAL, SUPERSEDED
+from ..names import EXTRAS, OLDEST_FIRST, SUPERSEDED, pair_rank
 from .plans import among
 
 PAIR, GAP, SCREEN = (f"aiida.workflows:falsemetal.{name}" for name in ("pair", "gap", "screen"))
@@ -85,32 +85,21 @@ def labels_of(campaign: str | None, filters: dict[str, Any] | None = None) -> li
     own = ["id", "attributes.exit_status", f"extras.{SUPERSEDED}"]
     project = [*own, *(f"extras.falsemetal_{key}" for key in EXTRAS)]
     query.append(orm.WorkChainNode, filters=wanted, tag="pair", project=project)
-    query.order_by(oldest_first("pair"))
+    query.order_by([{"pair": OLDEST_FIRST}])
     return [
         {**dict(zip(EXTRAS, labels, strict=True)), "pair_pk": pk, "exit_code": status, "superseded": bool(old)}
         for pk, status, old, *labels in query.iterall(BATCH)
     ]
 
 
-def oldest_first(tag: str) -> list[dict[str, list[dict[str, Any]]]]:
-    """Order of a query by when nodes were made. Not by pk: those of an imported archive are in no order."""
-    return [{tag: [{"ctime": {"order": "asc"}}, {"id": {"order": "asc"}}]}]
-
-
-def newest_first(tag: str) -> list[dict[str, list[dict[str, Any]]]]:
-    """The other way round, see :func:`oldest_first`."""
-    return [{tag: [{"ctime": {"order": "desc"}}, {"id": {"order": "desc"}}]}]
-
-
 def latest_pairs(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of pairs with the same labels, the one that counts: one that the campaign's file means before others, also where
-    it has failed; a finished one before others; one with a verdict before others; then the newest.
+    """Of pairs with the same labels, the one that counts, see :func:`..names.pair_rank`.
 
     :param rows: oldest first.
     """
 
     def rank(row: dict[str, Any]) -> tuple[bool, bool, bool]:
-        return not row.get("superseded"), row["exit_code"] == 0, row["exit_code"] in FINAL
+        return pair_rank(bool(row.get("superseded")), row["exit_code"])
 
     best: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:

@@ -10,8 +10,7 @@ from aiida import orm
 from aiida.common.exceptions import NotExistent
 from aiida.common.links import LinkType
 
-from ..names import CELL
-from .graph import newest_first, oldest_first
+from ..names import CELL, NEWEST_FIRST, OLDEST_FIRST
 from .tokens import QueryError
 
 GAP, PAIR, MD = (f"aiida.workflows:falsemetal.{name}" for name in ("gap", "pair", "md"))
@@ -178,7 +177,7 @@ def _md_jobs(pair: orm.WorkChainNode) -> list[orm.CalcJobNode]:
     query.append(orm.WorkChainNode, filters={"id": pair.pk}, tag="pair")
     query.append(orm.WorkChainNode, filters={"process_type": MD}, with_incoming="pair", tag="md")
     query.append(orm.CalcJobNode, with_incoming="md", tag="job", project=["*"])
-    query.order_by(oldest_first("job"))
+    query.order_by([{"job": OLDEST_FIRST}])
     return list(query.all(flat=True))
 
 
@@ -192,7 +191,7 @@ def _cell_of(verdict: orm.Dict | None) -> orm.Dict | None:
         orm.CalcFunctionNode, filters={"extras.falsemetal_kind": CELL}, with_incoming="verdict", tag="function"
     )
     query.append(orm.Dict, with_incoming="function", tag="cell", project=["*"])
-    query.order_by(newest_first("cell"))
+    query.order_by([{"cell": NEWEST_FIRST}])
     query.limit(1)
     return query.first(flat=True)
 

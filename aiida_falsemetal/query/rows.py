@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from aiida import orm
 
-from ..names import EXTRAS, SUPERSEDED
+from ..names import EXTRAS, OLDEST_FIRST, SUPERSEDED
 from .arrays import array_files, read_arrays
 from .beside import read_frames, reading
-from .graph import BATCH, CONTENT, chosen, content, latest_pairs, named, oldest_first, pair_query
+from .graph import BATCH, CONTENT, chosen, content, latest_pairs, named, pair_query
 
 __all__ = ["current_rows", "frame_rows", "latest_pairs", "pair_rows", "pair_series"]
 
@@ -45,7 +45,7 @@ def pair_rows(campaign: str | None = None) -> list[dict[str, Any]]:
     )
     query.append(orm.Dict, with_outgoing="pair", edge_filters=named("md"), project=[CONTENT])
     query.append(orm.Dict, with_outgoing="pair", edge_filters=named("selection"), project=[CONTENT])
-    query.order_by(oldest_first("pair"))
+    query.order_by([{"pair": OLDEST_FIRST}])
     models, sources = _models(campaign), _sources(campaign)
     infos, verdicts = _pair_outputs(campaign, "interface_info"), _pair_outputs(campaign, "verdict")
     rows = []

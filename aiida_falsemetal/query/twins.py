@@ -9,7 +9,7 @@ from typing import Any
 
 from aiida import orm
 
-from ..names import ENDED
+from ..names import ENDED, NEWEST_FIRST, OLDEST_FIRST
 from .logs import MD_LOG, clean, job_texts
 
 GROUP_PREFIX = "falsemetal/twins/"
@@ -48,7 +48,7 @@ def label_rows(name: str, settings: Mapping[str, Any] | None = None) -> list[dic
     query.append(
         orm.Dict, with_incoming="chain", edge_filters={"label": "label"}, project=["id", "attributes"], tag="label"
     )
-    query.order_by({"chain": {"ctime": "asc"}})
+    query.order_by([{"chain": OLDEST_FIRST}])
     newest: dict[str, dict[str, Any]] = {}
     for pk, label_pk, content in query.iterall():
         if settings is not None and any(not same(content.get(key), value) for key, value in settings.items()):
@@ -90,7 +90,7 @@ def sample_rows(name: str) -> list[dict[str, Any]]:
         project=["attributes"],
         outerjoin=True,
     )
-    query.order_by({"chain": {"ctime": "asc"}})
+    query.order_by([{"chain": OLDEST_FIRST}])
     found: dict[str, dict[str, Any]] = {}
     for pk, fingerprint, number, state, status, selection in query.iterall():
         kept = {key: (selection or {}).get(key) for key in ("chosen", "asked", "too_polar", "reason")}
@@ -258,7 +258,7 @@ def trained_twins(name: str) -> Trained | None:
         project="*",
     )
     query.append(orm.Data, with_incoming="twin", edge_filters={"label": "long_ranged"})
-    query.order_by({"twin": {"ctime": "desc"}})
+    query.order_by([{"twin": NEWEST_FIRST}])
     node = query.first(flat=True)
     if node is None:
         return None
@@ -285,7 +285,7 @@ def running_training(name: str) -> dict[str, str]:
         tag="training",
     )
     query.append(orm.CalcJobNode, with_incoming="training", project="*", tag="job")
-    query.order_by({"job": {"ctime": "asc"}})
+    query.order_by([{"job": OLDEST_FIRST}])
     said: dict[str, str] = {}
     for job, label in query.iterall():
         lines = [line for line in job_texts(job).get(MD_LOG, "").splitlines() if line.startswith("epoch")]

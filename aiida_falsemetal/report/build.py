@@ -75,9 +75,9 @@ def build_report(
         folder.mkdir(parents=True, exist_ok=True)
         if figures != "none":
             (folder / FOLDER).mkdir(exist_ok=True)
-            for figure in drawn:
-                texts |= {f"{FOLDER}/{name}": data for name, data in figure.files.items()}
-            _remove_others(folder / FOLDER, {name for figure in drawn for name in figure.files})
+            files = {name: data for figure in drawn for name, data in figure.files.items()}
+            texts |= {f"{FOLDER}/{name}": data for name, data in files.items()}
+            _remove_others(folder / FOLDER, set(files))
         for name, text in texts.items():
             _replace(folder / name, text)
     return folder / "report.html"

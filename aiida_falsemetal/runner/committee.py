@@ -25,16 +25,13 @@ EVERY = 50
 """Frames between two lines of progress."""
 
 
-def threads() -> int:
-    """What ``committee.json`` says of the threads; one without."""
-    return int(json.loads((Path.cwd() / INPUT).read_text()).get("threads", 1))
-
-
 def ask() -> None:
-    """Do what ``committee.json`` says: ``symbols``, ``members`` (``model``, ``family``, ``kwargs``), ``device``."""
+    """Do what ``committee.json`` says: ``symbols``, ``members`` (``model``, ``family``, ``kwargs``), ``device``,
+    ``threads``."""
     folder, started = Path.cwd(), time.monotonic()
     given = json.loads((folder / INPUT).read_text())
     device.choose(given["device"])
+    device.limit_threads(given.get("threads", 1))
     with np.load(folder / FRAMES) as arrays:
         positions, cell = arrays["positions"], arrays["cell"]
     members = given["members"]

@@ -1,4 +1,4 @@
-"""Where the MD runs: on the CPU, or on a GPU."""
+"""Where a job computes: on the CPU, on how many of its cores, or on a GPU."""
 
 from __future__ import annotations
 
@@ -25,6 +25,25 @@ def choose(device: str) -> None:
             "the device cuda was asked for, and torch finds no GPU here: ask the scheduler for one (`falsemetal setup "
             "--line-md '#SBATCH --gres=gpu:1'`), install torch with CUDA, or give `device: auto` or `cpu`."
         )
+
+
+def thread_variables(threads: int) -> dict[str, str]:
+    """What libraries that are not imported yet, and child processes, take their number of threads from."""
+    return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+
+
+def limit_threads(threads: int) -> int:
+    """One core, one task: without this, torch takes every core of the machine.
+
+    :return: how many torch says that it takes.
+    """
+    os.environ.update(thread_variables(threads))
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError:
+        return threads
+    torch.set_num_threads(threads)
+    return int(torch.get_num_threads())
 
 
 def has_gpu() -> bool:

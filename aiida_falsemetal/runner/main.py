@@ -8,9 +8,7 @@ Prints one line of progress a few seconds apart, for ``tail -f`` and ``verdi cal
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import signal
 import sys
 from functools import partial
@@ -34,17 +32,15 @@ def main() -> None:
         return
     keep_freed()
     if sys.argv[1:2] == [training.FLAG]:
-        _limit_threads(training.threads())
         training.train()
         return
     if sys.argv[1:2] == [committee.FLAG]:
-        _limit_threads(committee.threads())
         committee.ask()
         return
     folder = Path.cwd()
     given = json.loads((folder / files.INPUT).read_text())
     device.choose(given.get("device", "auto"))
-    threads = _limit_threads(int(given["threads"]))
+    threads = device.limit_threads(int(given["threads"]))
     asked = _Signals()
     if "seeds" in given:
         run_batch(folder, given, asked, threads)
@@ -73,15 +69,3 @@ class _Signals:
 
     def __call__(self) -> bool:
         return self.asked
-
-
-def _limit_threads(threads: int) -> int:
-    """One core, one task: without this, torch takes every core of the machine."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    try:
-        torch = importlib.import_module("torch")
-    except ImportError:
-        return threads
-    torch.set_num_threads(threads)
-    return int(torch.get_num_threads())

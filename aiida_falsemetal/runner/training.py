@@ -25,6 +25,7 @@ from ase import Atoms
 from ase.io import read, write
 
 from ..mlips.registry import load_family
+from .device import thread_variables
 
 FLAG = "--train"
 INPUT, LABELS, RESULT, LOG = "train.json", "labels.xyz", "result.json", "mace.log"
@@ -38,15 +39,11 @@ KILLS = (signal.SIGKILL, signal.SIGTERM)
 CHECKPOINT = re.compile(r"_epoch-(\d+)\.pt$")
 
 
-def threads() -> int:
-    """What ``train.json`` says of the threads of this process and its child."""
-    return int(json.loads((Path.cwd() / INPUT).read_text())["threads"])
-
-
 def train() -> None:
     """Do what ``train.json`` says. Exits 0 whatever the training's end: the parser tells."""
     folder = Path.cwd()
     given = json.loads((folder / INPUT).read_text())
+    os.environ.update(thread_variables(given["threads"]))  # this process imports torch late, or not at all
     started = time.monotonic()
     frames = read(folder / LABELS, ":", format="extxyz")
     _restore(folder)
@@ -133,8 +130,7 @@ class Child:
         self.folder, self.line, self.epochs, self.seconds = folder, line, epochs, seconds
         self.history: list[list[float]] = []
         self.ended_by: str | None = None
-        names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        self.environment = {**os.environ, **dict.fromkeys(names, str(threads))}
+        self.environment = {**os.environ, **thread_variables(threads)}
 
     def run(self) -> str:
         """Run it to its end.

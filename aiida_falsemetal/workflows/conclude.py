@@ -16,7 +16,7 @@ from typing import Any
 from aiida import orm
 
 from ..calculations.verdict import THRESHOLDS, cell_verdict, interface_law
-from ..names import ASKED, CELL, ENDED, EXTRAS, FINAL, LAW, SUPERSEDED
+from ..names import ASKED, CELL, ENDED, EXTRAS, LAW, OLDEST_FIRST, SUPERSEDED, pair_rank
 from .pair import GROUP_PREFIX, PairWorkChain
 
 MD_KEYS = ("temperature", "precision", "dipole_charges")
@@ -86,11 +86,10 @@ def _latest(campaign: str) -> list[JudgedPair]:
     names = [f"extras.{SUPERSEDED}", *(f"extras.falsemetal_{key}" for key in EXTRAS[1:])]
     filters = {"extras.falsemetal_campaign": campaign}
     query.append(PairWorkChain, filters=filters, project=["*", *names], tag="pair")
-    # Not by pk: those of an imported archive are in no order.
-    query.order_by([{"pair": [{"ctime": {"order": "asc"}}, {"id": {"order": "asc"}}]}])
+    query.order_by([{"pair": OLDEST_FIRST}])
     best: dict[tuple[Any, ...], tuple[tuple[bool, bool, bool], orm.WorkChainNode]] = {}
     for node, old, *labels in query.iterall():
-        key, rank = tuple(labels), (not old, node.is_finished_ok, node.exit_status in FINAL)
+        key, rank = tuple(labels), pair_rank(bool(old), node.exit_status)
         if key not in best or rank >= best[key][0]:
             best[key] = rank, node
     verdicts = _verdicts(campaign)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from aiida import orm
 
+from ..names import NEWEST_FIRST, OLDEST_FIRST
 from .outputs import outputs_of
 
 CHUNK = 500
@@ -52,8 +53,7 @@ def _finished(entry_point: str, extra: str, fingerprints: Iterable[str]) -> Iter
             },
             project=[f"extras.{extra}", "id", "attributes.exit_status"],
         )
-        # Not by pk: those of an imported archive are in no order.
-        query.order_by({orm.WorkChainNode: {"ctime": "asc"}})
+        query.order_by([{orm.WorkChainNode: OLDEST_FIRST}])
         yield from (tuple(row) for row in query.all())
 
 
@@ -80,6 +80,6 @@ def known_checkpoint(fingerprint: str) -> orm.SinglefileData | None:
     )
     query.append(orm.CalcJobNode, with_incoming="training", tag="job")
     query.append(orm.SinglefileData, with_incoming="job", edge_filters={"label": "checkpoint"}, project="*", tag="file")
-    query.order_by({"file": {"ctime": "desc"}})
+    query.order_by([{"file": NEWEST_FIRST}])
     found = query.first(flat=True)
     return None if found is None else found

@@ -19,7 +19,16 @@ from aiida_falsemetal.physics.gaplaw import BREAKDOWN
 from aiida_falsemetal.report.data import plain
 from aiida_falsemetal.report.publication import MOST, Choice, Published, collect, gaps, publish
 from aiida_falsemetal.report.publication.collect import named
-from aiida_falsemetal.report.publication.numbers import LONGEST, Column, Numbers, Part, csv_text, json_text, stems
+from aiida_falsemetal.report.publication.numbers import (
+    BEGINNING,
+    LONGEST,
+    Column,
+    Numbers,
+    Part,
+    csv_text,
+    json_text,
+    stems,
+)
 from aiida_falsemetal.report.publication.style import COLOURS, MARKERS, WIDTH
 
 from .conftest import Campaign, whole_campaign
@@ -184,6 +193,7 @@ def test_layers_have_empty_cells_where_there_are_no_edges(campaign: Campaign) ->
 def test_csv_and_json_say_the_same(campaign: Campaign) -> None:
     for figure in published(campaign):
         told = json.loads(json_text(figure.numbers))
+        assert json_text(figure.numbers).encode().startswith(BEGINNING)  # what tells our files from others
         headings = [f"{c['name']} ({c['unit']})" if c["unit"] else c["name"] for c in told["columns"]]
         lines = list(csv.reader(io.StringIO(csv_text(figure.numbers))))
         assert lines[0] == ["part", *headings]

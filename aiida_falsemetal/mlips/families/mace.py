@@ -37,8 +37,9 @@ class MaceFamily(Family):
     def inspect(self, path: Path, kwargs: dict[str, Any]) -> ModelFacts:
         """See :meth:`Family.inspect`."""
         self.check_keys(kwargs, {"default_dtype", "head"})
-        check_head(load_model(path), path.name, kwargs)
-        return read_facts(path)
+        model = load_model(path)
+        check_head(model, path.name, kwargs)
+        return facts_of(model)
 
     def batch(self, path: Path, kwargs: dict[str, Any], systems: Sequence[Atoms]) -> tuple[Lockstep, list[Calculator]]:
         """See :meth:`Family.batch`."""
@@ -111,8 +112,12 @@ def boundary_of(long_ranged: bool) -> Boundary:
 
 
 def read_facts(path: Path) -> ModelFacts:
-    """Cutoff, layers, elements, range and precision as the file itself states them."""
-    model = load_model(path)
+    """Facts of a model in a file, see :func:`facts_of`."""
+    return facts_of(load_model(path))
+
+
+def facts_of(model: Any) -> ModelFacts:
+    """Cutoff, layers, elements, range and precision as the model itself states them."""
     long_ranged = type(model).__name__ in LONG_RANGED_CLASSES
     return ModelFacts(
         elements=tuple(sorted(chemical_symbols[int(z)] for z in model.atomic_numbers)),
