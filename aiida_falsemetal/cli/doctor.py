@@ -29,12 +29,17 @@ from .environment import (
     pw_version,
     tested_versions,
 )
+from .kernels import blas_kernel, has_avx2, is_too_old
 
 MINIMUM_DISK = 5e9
 REFERENCE_GFLOPS = 8.0
 """The reference BLAS does 1 to 4 on any core; what does more is another one, whatever its file is called."""
 PW_SLOWDOWN = "2.8 to 3"
 """Measured: 32 waters at 60 Ry on two ranks, and 16 at 45 Ry on one; ``benchmarks/blas.py`` measures it here."""
+OLD_KERNEL = (
+    "{blas}, {rate}: this OpenBLAS does not know the processor and takes the routines of an old one ({kernel}); "
+    "a newer OpenBLAS makes pw.x faster here"
+)
 PACKAGES = ("aiida-core", "aiida-quantumespresso", "aiida-pseudo", "ase", "numpy", "pymatgen")
 EXTRAS = {
     "mace": ("mace-torch", "graph-longrange", "torch", "torch-pme"),
@@ -166,8 +171,14 @@ def _blas(path: Path) -> Finding:
     blas = linked_blas(path)
     if blas is None:
         return Finding("BLAS of pw.x", "note", "cannot be told")
-    speed = blas_speed(blas)
+    speed, kernel = blas_speed(blas), blas_kernel(blas)
+    if is_too_old(kernel, has_avx2()):
+        return Finding("BLAS of pw.x", "note", OLD_KERNEL.format(blas=blas, rate=_rate(speed), kernel=kernel))
     return judge_blas(blas, speed, optimized_blas(blas))
+
+
+def _rate(speed: float | None) -> str:
+    return "its speed cannot be measured" if speed is None else f"{speed:.3g} GFLOP/s on one core"
 
 
 def judge_blas(blas: str, speed: float | None, better: str | None) -> Finding:
@@ -177,7 +188,7 @@ def judge_blas(blas: str, speed: float | None, better: str | None) -> Finding:
     :param speed: GFLOP/s of one core, None where it could not be measured.
     :param better: an optimized BLAS that is installed too, None where there is none.
     """
-    rate = "its speed cannot be measured" if speed is None else f"{speed:.3g} GFLOP/s on one core"
+    rate = _rate(speed)
     if not is_reference_blas(blas) or (speed is not None and speed > REFERENCE_GFLOPS):
         return Finding("BLAS of pw.x", "OK", f"{blas}, {rate}")
     detail = f"{blas} is the reference BLAS: {rate}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiida import orm
 
+from .heldout import errors_by_sampler
 from .twins import Trained, by_source, label_rows
 
 TRAINING_KEYS = (
@@ -44,6 +45,7 @@ def twin_card(made: Trained, kind: str) -> dict[str, Any]:
         **_cost(_jobs(job)),
         "threads": results["threads"],
         "errors": errors["rows"],
+        "by_sampler": errors_by_sampler(made, kind),
         "slopes": errors["slopes"],
         "nodes": {
             "MlipData": node.uuid,
@@ -56,10 +58,13 @@ def twin_card(made: Trained, kind: str) -> dict[str, Any]:
 
 
 def _jobs(last: Any) -> list[Any]:
-    """All jobs of a training, the last one among them, and of the one before whose checkpoint was taken up."""
+    """All jobs of a training, the last one among them, and of the one before whose checkpoint was taken up.
+
+    The first of them by ctime: an import gives pks in any order.
+    """
     caller = last.caller
     own = [last] if caller is None else [job for job in caller.called if isinstance(job, orm.CalcJobNode)]
-    before = min(own, key=lambda job: job.pk).base.links.get_incoming(link_label_filter="checkpoint").all_nodes()
+    before = min(own, key=lambda job: job.ctime).base.links.get_incoming(link_label_filter="checkpoint").all_nodes()
     makers = [node.creator for node in before if node.creator is not None]
     return [job for maker in makers for job in _jobs(maker)] + own
 

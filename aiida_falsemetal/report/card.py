@@ -118,12 +118,33 @@ def _evaluation(card: Mapping[str, Any]) -> list[str]:
         "",
         *_table(headings, rows),
         "",
+        "What was held out, by what moved it. A short-ranged MLIP leads to films whose field a short-ranged model "
+        "cannot see:",
+        "",
+        *_by_sampler(card["by_sampler"]),
+        "",
         "Missing-energy slope, E(DFT) − E(MLIP) against the energy that a film's dipole costs "
         "(1: all of it is missing):",
         "",
         *slopes,
         "",
     ]
+
+
+def _by_sampler(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    headings = ("", "moved by", "K", "labels", "smallest gap (eV)", "force RMSE (meV/Å)")
+    cells = [
+        (
+            "bulk" if row["bulk"] else "film",
+            row["sampler"],
+            ", ".join(f"{kelvin:g}" for kelvin in row["temperatures"]),
+            row["frames"],
+            number(row["smallest_gap"]),
+            number(row["force_rmse"], 1),
+        )
+        for row in rows
+    ]
+    return _table(headings, cells)
 
 
 def _limits(card: Mapping[str, Any]) -> list[str]:

@@ -38,6 +38,16 @@ CARD: dict[str, Any] = {
         {"part": "test", "source": "all", "frames": 20, "force_rmse": 58.04, "force_mae": 41.0, "energy_rmse": 1.234},
         {"part": "valid", "source": "all", "frames": 0, "force_rmse": None, "force_mae": None, "energy_rmse": None},
     ],
+    "by_sampler": [
+        {
+            **{"sampler": "water-r1-sr", "bulk": False, "temperatures": [330.0, 450.0], "frames": 5},
+            **{"smallest_gap": 0.331, "force_rmse": 124.04},
+        },
+        {
+            **{"sampler": "spcfw-ewald", "bulk": True, "temperatures": [300.0], "frames": 4},
+            **{"smallest_gap": None, "force_rmse": 55.0},
+        },
+    ],
     "slopes": {
         "test": {"slope": 0.91, "low": 0.7, "high": 1.1, "frames": 14, "says": "the energy is missing"},
         "all": {"slope": None, "low": None, "high": None, "frames": 2, "says": "not determined"},
@@ -60,6 +70,8 @@ def test_a_card_says_what_the_graph_knows() -> None:
         "mace_run_train, 1.5 h on 1 core(s): `channels` 32, `epochs` 120, `seed` 1.",
         "| held out | all | 20 | 58.0 | 41.0 | 1.23 |",
         "| watched the training | all | 0 | – | – | – |",
+        "| film | water-r1-sr | 330, 450 | 5 | 0.33 | 124.0 |",
+        "| bulk | spcfw-ewald | 300 | 4 | – | 55.0 |",
         "- test: 0.91 [0.70, 1.10] (14 films); the energy is missing.",
         "- all: – (2 films); not determined.",
         "- H, O as in the sources above, 300 to 450 K; nothing else was seen.",
