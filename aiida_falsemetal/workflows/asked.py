@@ -9,7 +9,7 @@ from aiida import orm
 
 from ..calculations.label import label_fingerprint
 from .known import configurations_of, known_labels
-from .pseudos import pseudos_of
+from .pseudos import decided_once, pseudos_of
 
 
 def in_turn(samples: Mapping[str, int], most: int | None = None) -> list[tuple[str, int, int]]:
@@ -39,6 +39,7 @@ def digest_of(frame: int, settings: Mapping[str, Any]) -> str:
 
 def labels_of(frames: Iterable[int], settings: Mapping[str, Any]) -> dict[str, set[str]]:
     """Fingerprints of the labels of these configurations: ``done``, ``failed`` and ``missing``."""
-    wanted = {digest_of(frame, settings) for frame in frames}
+    with decided_once():
+        wanted = {digest_of(frame, settings) for frame in frames}
     done, failed = known_labels(wanted)
     return {"done": set(done), "failed": set(failed), "missing": wanted - set(done) - set(failed)}

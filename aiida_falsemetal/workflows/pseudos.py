@@ -45,7 +45,7 @@ MINIMUM_DUAL = {True: 4.0, False: 5.0}
 
 
 _known: dict[str, dict[str, Any]] | None = None
-"""Inside of :func:`decided_once`: settings by what was asked."""
+"""Inside of :func:`decided_once`: settings and pseudopotentials by what was asked."""
 
 
 @contextmanager
@@ -96,9 +96,19 @@ def family_pseudos(family: str, elements: Iterable[str]) -> dict[str, Any]:
 
     :raises DftError: if it is not installed, lacks an element, or holds files that pw.x cannot read.
     """
+    wanted = sorted(set(elements))
+    if _known is None:
+        return _looked_up(family, wanted)
+    question = json.dumps([family, wanted])
+    if question not in _known:
+        _known[question] = _looked_up(family, wanted)
+    return dict(_known[question])
+
+
+def _looked_up(family: str, elements: list[str]) -> dict[str, Any]:
     group = _family(family)
     try:
-        pseudos: dict[str, Any] = group.get_pseudos(elements=tuple(sorted(elements)))
+        pseudos: dict[str, Any] = group.get_pseudos(elements=tuple(elements))
     except ValueError as error:
         raise DftError("pseudo_family", f"{family!r} cannot serve this structure ({error}); {_INSTALL}") from error
     for element, pseudo in pseudos.items():

@@ -23,7 +23,7 @@ from .asked import digest_of, in_turn
 from .known import known_labels, known_samples
 from .label import LabelWorkChain
 from .outputs import outputs_of
-from .pseudos import pseudos_of
+from .pseudos import decided_once, pseudos_of
 from .rounds import MOVERS, Member, active_run, committee, round_training
 from .sample import SampleWorkChain
 from .train import training_parameters
@@ -228,13 +228,14 @@ class TwinWorkChain(TrainingSteps):
         chosen = in_turn({key: pk for key, pk in samples.items() if key in own}, most)
         chosen += [(key, frame, record) for key, (frame, record) in self.ctx.outliers.items()]
         chosen += in_turn({key: pk for key, pk in samples.items() if key not in own})
-        self.ctx.configurations = {
-            f"c{number:05d}": {
-                **{"frame": frame, "record": record, "fingerprint": digest_of(frame, settings)},
-                "names": self.ctx.names.get(key, {}),
+        with decided_once():
+            self.ctx.configurations = {
+                f"c{number:05d}": {
+                    **{"frame": frame, "record": record, "fingerprint": digest_of(frame, settings)},
+                    "names": self.ctx.names.get(key, {}),
+                }
+                for number, (key, frame, record) in enumerate(chosen)
             }
-            for number, (key, frame, record) in enumerate(chosen)
-        }
         if not self.ctx.configurations:
             return self.exit_codes.ERROR_NO_CONFIGURATIONS
         self._look_up()
@@ -275,20 +276,21 @@ class TwinWorkChain(TrainingSteps):
         self.ctx.now, self.ctx.waiting = self.ctx.waiting[:count], self.ctx.waiting[count:]
         family = self.inputs.label.get_dict()["pseudo_family"]
         submitted = {}
-        for key in self.ctx.now:
-            found = self.ctx.configurations[key]
-            structure = orm.load_node(found["frame"])
-            submitted[_label_link(found)] = self.submit(
-                LabelWorkChain,
-                structure=structure,
-                record=orm.load_node(found["record"]),
-                parameters=self.inputs.label,
-                code=self.inputs.pw_code,
-                pseudos=pseudos_of(family, structure),
-                options=self.inputs.pw_options,
-                twins=orm.Str(self.ctx.name),
-                metadata={"call_link_label": _label_link(found)},
-            )
+        with decided_once():
+            for key in self.ctx.now:
+                found = self.ctx.configurations[key]
+                structure = orm.load_node(found["frame"])
+                submitted[_label_link(found)] = self.submit(
+                    LabelWorkChain,
+                    structure=structure,
+                    record=orm.load_node(found["record"]),
+                    parameters=self.inputs.label,
+                    code=self.inputs.pw_code,
+                    pseudos=pseudos_of(family, structure),
+                    options=self.inputs.pw_options,
+                    twins=orm.Str(self.ctx.name),
+                    metadata={"call_link_label": _label_link(found)},
+                )
         return ToContext(**submitted)
 
     def inspect_labels(self) -> None:

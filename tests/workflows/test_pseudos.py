@@ -10,11 +10,18 @@ import pytest
 from aiida import orm
 from aiida.plugins import DataFactory, GroupFactory
 
-from aiida_falsemetal.workflows import pair
+from aiida_falsemetal.workflows import pair, pseudos
 from aiida_falsemetal.workflows.gap import GapWorkChain, pw_parameters
 from aiida_falsemetal.workflows.label import label_settings
 from aiida_falsemetal.workflows.protocols import DftError, load_protocol
-from aiida_falsemetal.workflows.pseudos import chosen_functional, cutoff_note, gap_settings, input_dft
+from aiida_falsemetal.workflows.pseudos import (
+    chosen_functional,
+    cutoff_note,
+    decided_once,
+    family_pseudos,
+    gap_settings,
+    input_dft,
+)
 from tests.data import nodes
 
 VALENCE = {"H": 1, "O": 6}
@@ -251,3 +258,18 @@ def test_builders_refuse_a_ladder_that_makes_no_sense(
     assert str(pair.validate_inputs({"gap": orm.Dict({**load_protocol("gap"), **changes})}, None)).startswith(
         f"gap: {field}: "
     )
+
+
+def test_within_one_block_a_family_is_looked_up_once(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    label = family("mine")
+    looked: list[list[str]] = []
+    look_up = pseudos._looked_up
+    monkeypatch.setattr(pseudos, "_looked_up", lambda *asked: (looked.append(asked[1]), look_up(*asked))[1])
+    with decided_once():
+        first = family_pseudos(label, "OH")
+        first.clear()
+        assert sorted(family_pseudos(label, ["H", "O", "H"])) == ["H", "O"]
+        assert sorted(family_pseudos(label, "H")) == ["H"]
+    assert looked == [["H", "O"], ["H"]]
+    family_pseudos(label, "H")
+    assert looked[2:] == [["H"]]
