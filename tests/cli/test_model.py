@@ -43,8 +43,8 @@ def campaign(folder: Path, mlips: dict[str, Any], **more: Any) -> str:
 
 def test_list_tells_what_is_here_and_what_each_is(shelf: Home) -> None:
     rows = {row["name"]: row for row in json.loads(shelf.good("model", "list", "--format", "json"))}
-    assert [name for name, row in rows.items() if row["here"] == "yes"][:4] == [
-        *("spcfw-ewald", "spcfw-truncated", "twin-sr", "twin-lr"),
+    assert [name for name, row in rows.items() if row["here"] == "yes"][:6] == [
+        *("spcfw-ewald", "spcfw-truncated", "twin-sr", "twin-lr", "water-sr", "water-lr"),
     ]
     assert rows["twin-sr"]["receptive_field"] == 9.0 and rows["twin-sr"]["long_ranged"] is False
     assert rows["twin-lr"]["long_ranged"] is True

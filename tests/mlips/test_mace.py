@@ -26,7 +26,7 @@ from aiida_falsemetal.physics.constants import EPS0
 from .gradient import slopes
 from .test_openmm import coulomb, two_waters
 
-TWINS = ("twin-sr", "twin-lr")
+TWINS = ("twin-sr", "twin-lr", "water-sr", "water-lr")
 RECEPTIVE_FIELD = 9.0
 TRAINING = Path(__file__).parents[2] / "training" / "train.py"
 
@@ -71,7 +71,7 @@ def baseline(atoms: Atoms) -> Atoms:
     return atoms
 
 
-@pytest.mark.parametrize(("name", "long_ranged"), zip(TWINS, (False, True), strict=True))
+@pytest.mark.parametrize(("name", "long_ranged"), zip(TWINS, (False, True) * 2, strict=True))
 def test_facts(name: str, long_ranged: bool) -> None:
     entry = presets()[name]
     facts = load_family(entry.family).inspect(model_path(entry), entry.kwargs)
