@@ -12,26 +12,28 @@ from ase.io import read
 from .twins import Trained
 
 LABEL = "label_"
+PARTS = ("test", "valid", "train")
 
 
 def errors_by_sampler(made: Trained, kind: str) -> list[dict[str, Any]]:
-    """Force errors of a twin on held-out labels, by what moved them, films and bulk apart.
+    """Force errors of a twin, by what moved the configurations, films and bulk apart.
 
     :param kind: ``short_ranged`` or ``long_ranged``.
-    :return: rows of ``sampler``, ``bulk``, ``temperatures`` (K), ``frames``, ``smallest_gap`` (eV, of DFT) and
-        ``force_rmse`` (meV/Å); bulk last.
+    :return: rows of ``sampler``, ``bulk``, ``temperatures`` (K), ``smallest_gap`` (eV, of DFT), and for each part
+        (``test``, ``valid``, ``train``) ``PART_frames`` and ``PART_rmse`` (meV/Å, None without frames); bulk last.
     """
     job = made.models[kind].creator.inputs.model.creator
     predictions, training_set = job.outputs.predictions, job.inputs.labels
     labels = _labels(training_set)
     atoms = read(io.StringIO(training_set.get_content()), ":", format="extxyz")
     ends = np.cumsum([len(frame) for frame in atoms])[:-1]
-    found: dict[tuple[bool, str], list[tuple[dict[str, Any], Any]]] = {}
+    found: dict[tuple[bool, str], list[tuple[dict[str, Any], str, Any]]] = {}
     for frame, forces in zip(atoms, np.split(predictions.get_array("forces"), ends), strict=True):
-        if frame.info["split"] == "test":
-            label = labels[str(frame.info["key"])]
-            error = 1e3 * (forces - frame.arrays["label_forces"])
-            found.setdefault((bool(label["bulk"]), str(label["sampler"])), []).append((label, error))
+        label = labels[str(frame.info["key"])]
+        error = 1e3 * (forces - frame.arrays["label_forces"])
+        found.setdefault((bool(label["bulk"]), str(label["sampler"])), []).append(
+            (label, str(frame.info["split"]), error)
+        )
     return [_row(bulk, sampler, own) for (bulk, sampler), own in sorted(found.items())]
 
 
@@ -44,14 +46,16 @@ def _labels(training_set: Any) -> dict[str, dict[str, Any]]:
     return {key: {**given[LABEL + key], **names.get(key, {})} for key in keys}
 
 
-def _row(bulk: bool, sampler: str, own: list[tuple[dict[str, Any], Any]]) -> dict[str, Any]:
-    errors = np.concatenate([error.ravel() for _, error in own])
-    gaps = [label["gap"] for label, _ in own if label.get("gap") is not None]
-    return {
+def _row(bulk: bool, sampler: str, own: list[tuple[dict[str, Any], str, Any]]) -> dict[str, Any]:
+    gaps = [label["gap"] for label, _, _ in own if label.get("gap") is not None]
+    row = {
         "sampler": sampler,
         "bulk": bulk,
-        "temperatures": sorted({label["temperature"] for label, _ in own}),
-        "frames": len(own),
+        "temperatures": sorted({label["temperature"] for label, _, _ in own}),
         "smallest_gap": min(gaps, default=None),
-        "force_rmse": float(np.sqrt(np.mean(errors**2))),
     }
+    for part in PARTS:
+        errors = [error.ravel() for _, split, error in own if split == part]
+        row[f"{part}_frames"] = len(errors)
+        row[f"{part}_rmse"] = float(np.sqrt(np.mean(np.concatenate(errors) ** 2))) if errors else None
+    return row

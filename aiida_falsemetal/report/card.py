@@ -118,8 +118,8 @@ def _evaluation(card: Mapping[str, Any]) -> list[str]:
         "",
         *_table(headings, rows),
         "",
-        "What was held out, by what moved it. A short-ranged MLIP leads to films whose field a short-ranged model "
-        "cannot see:",
+        "Force RMSE by what moved the configurations. A short-ranged MLIP leads to films whose field a short-ranged "
+        "model cannot see:",
         "",
         *_by_sampler(card["by_sampler"]),
         "",
@@ -132,15 +132,15 @@ def _evaluation(card: Mapping[str, Any]) -> list[str]:
 
 
 def _by_sampler(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    headings = ("", "moved by", "K", "labels", "smallest gap (eV)", "force RMSE (meV/Å)")
+    parts = [f"{PARTS[part]}: labels, meV/Å" for part in ("test", "train")]
+    headings = ("", "moved by", "K", "smallest gap (eV)", *parts)
     cells = [
         (
             "bulk" if row["bulk"] else "film",
             row["sampler"],
             ", ".join(f"{kelvin:g}" for kelvin in row["temperatures"]),
-            row["frames"],
             number(row["smallest_gap"]),
-            number(row["force_rmse"], 1),
+            *(f"{row[f'{part}_frames']}, {number(row[f'{part}_rmse'], 1)}" for part in ("test", "train")),
         )
         for row in rows
     ]

@@ -40,12 +40,14 @@ CARD: dict[str, Any] = {
     ],
     "by_sampler": [
         {
-            **{"sampler": "water-r1-sr", "bulk": False, "temperatures": [330.0, 450.0], "frames": 5},
-            **{"smallest_gap": 0.331, "force_rmse": 124.04},
+            **{"sampler": "water-r1-sr", "bulk": False, "temperatures": [330.0, 450.0], "smallest_gap": 0.331},
+            **{"test_frames": 5, "test_rmse": 124.04, "valid_frames": 0, "valid_rmse": None},
+            **{"train_frames": 14, "train_rmse": 101.0},
         },
         {
-            **{"sampler": "spcfw-ewald", "bulk": True, "temperatures": [300.0], "frames": 4},
-            **{"smallest_gap": None, "force_rmse": 55.0},
+            **{"sampler": "spcfw-ewald", "bulk": True, "temperatures": [300.0], "smallest_gap": None},
+            **{"test_frames": 0, "test_rmse": None, "valid_frames": 1, "valid_rmse": 70.0},
+            **{"train_frames": 3, "train_rmse": 55.0},
         },
     ],
     "slopes": {
@@ -70,8 +72,8 @@ def test_a_card_says_what_the_graph_knows() -> None:
         "mace_run_train, 1.5 h on 1 core(s): `channels` 32, `epochs` 120, `seed` 1.",
         "| held out | all | 20 | 58.0 | 41.0 | 1.23 |",
         "| watched the training | all | 0 | – | – | – |",
-        "| film | water-r1-sr | 330, 450 | 5 | 0.33 | 124.0 |",
-        "| bulk | spcfw-ewald | 300 | 4 | – | 55.0 |",
+        "| film | water-r1-sr | 330, 450 | 0.33 | 5, 124.0 | 14, 101.0 |",
+        "| bulk | spcfw-ewald | 300 | – | 0, – | 3, 55.0 |",
         "- test: 0.91 [0.70, 1.10] (14 films); the energy is missing.",
         "- all: – (2 films); not determined.",
         "- H, O as in the sources above, 300 to 450 K; nothing else was seen.",

@@ -172,12 +172,14 @@ def test_rounds_train_sample_and_label_what_was_chosen(
     assert card["training_seconds"] == 7200.0 and card["nodes"]["MlipData"] == made.models["long_ranged"].uuid
     held = card["by_sampler"]
     (tested,) = [row for row in card["errors"] if row["part"] == "test" and row["source"] == "all"]
-    assert sum(row["frames"] for row in held) == tested["frames"]
+    assert sum(row["test_frames"] for row in held) == tested["frames"]
     assert {row["sampler"] for row in held} <= {
         "None",
         *(f"{World.name}-r{k}-{twin}" for k in (1, 2) for twin in ("sr", "lr")),
     }
-    squares = sum(row["frames"] * row["force_rmse"] ** 2 for row in held)  # all have as many atoms
+    squares = sum(
+        row["test_frames"] * row["test_rmse"] ** 2 for row in held if row["test_frames"]
+    )  # all have as many atoms
     assert squares / tested["frames"] == pytest.approx(tested["force_rmse"] ** 2, rel=1e-9)
     said = model_card(card)
     assert said.startswith(f"# {World.name}-lr\n") and "30 labels of PBE" in said and "7200" not in said
