@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from aiida import orm
 
@@ -158,16 +159,41 @@ class Batch:
     """MD of several pairs in one job, before they have a process of their own.
 
     :param seeds: how many.
+    :param mlip: their MLIP.
+    :param campaign: what the campaign's file asks for, as it was submitted.
     """
 
     state: MdState
     seeds: int
+    mlip: str
+    campaign: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def threads(self) -> int:
+        """Cores that its job has."""
+        return int(self._md().get("threads") or 1)
+
+    @property
+    def open_end(self) -> bool:
+        """Whether its seeds may go on for their precision."""
+        return self._md().get("precision") is not None
+
+    @property
+    def frames(self) -> int:
+        """Gaps that each of its seeds asks for."""
+        given = self.campaign.get("selection") or {}
+        return int(given.get("stratified") or 0) + int(given.get("uniform") or 0)
+
+    def _md(self) -> dict[str, Any]:
+        own = (self.campaign.get("mlips") or {}).get(self.mlip) or {}
+        return {**(self.campaign.get("md") or {}), **(own.get("md") or {})}
 
 
 def batches_under_way(screen_pks: list[int]) -> dict[str, Batch]:
     """The newest batch that has not ended, by its label: interface and MLIP."""
     query = orm.QueryBuilder()
     query.append(orm.WorkChainNode, filters={"id": {"in": [*screen_pks, 0]}}, tag="screen")
+    query.append(orm.Dict, with_outgoing="screen", edge_filters=named("campaign"), project=["attributes"])
     query.append(
         orm.CalcJobNode,
         with_incoming="screen",
@@ -178,10 +204,10 @@ def batches_under_way(screen_pks: list[int]) -> dict[str, Batch]:
     query.append(orm.Computer, with_node="job", project=["transport_type"])
     query.append(orm.List, with_outgoing="job", edge_filters=named("seeds"), project=["attributes.list"])
     found = {}
-    for _, label, folder, transport, seeds in sorted(query.all(), key=lambda row: row[0]):
+    for campaign, _, label, folder, transport, seeds in sorted(query.all(), key=lambda row: row[1]):
         state = MdState()
         _says(state, remote_tail(folder, transport, MD_LOG, LOG_BYTES))
-        found[str(label)] = Batch(state, len(seeds or ()))
+        found[str(label)] = Batch(state, len(seeds or ()), str(label).rpartition(" x ")[2], campaign)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiida import orm
@@ -15,6 +15,7 @@ from .estimate import Speeds, TimeLeft, Work, gap_work, md_work, measure, time_l
 from .frame_query import find_frames
 from .graph import named
 from .jobs import (
+    Batch,
     MdState,
     Submission,
     UnderWay,
@@ -258,8 +259,21 @@ class _State:
             if batch is not None and said[label] < batch.seeds:
                 said[label] += 1
                 detail = f"{_md_detail(batch.state)}, batch of {batch.seeds}"
+                work = self._batch(batch, interface, mlip) or work
             found.append(PairProgress(interface, mlip, None, "waiting", detail, work))
         return found
+
+    def _batch(self, batch: Batch, interface: str, mlip: str) -> Work | None:
+        """What one seed of a batch has left, None as long as the batch's driver has not said how long it takes.
+
+        The seeds share a job: each has its part of what the job takes, and waits for the whole.
+        """
+        whole = batch.state.left
+        if whole is None:
+            return None
+        after = gap_work(self.speeds, (interface, mlip), batch.frames, self.slots)
+        part = md_work(0, 0.0, whole / batch.seeds, batch.threads, self.speeds.latency, after, batch.open_end)
+        return replace(part, chain=part.chain + whole - whole / batch.seeds)
 
     def _gaps(self, pair: dict[str, Any], count: int, chosen: int = 0) -> Work:
         pk = pair["pair_pk"]

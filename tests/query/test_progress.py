@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiida import orm
 
+from aiida_falsemetal.query.estimate import GAP_SECONDS, LATENCY
 from aiida_falsemetal.query.progress import campaign_progress, overview
 from tests.data import nodes
 
@@ -88,7 +89,11 @@ def test_frames_of_later_batches_count(graph: Graph) -> None:  # noqa: F811
 
 def test_batch_of_pairs_that_wait(graph: Graph, tmp_path: Path) -> None:  # noqa: F811
     """Seeds whose MD runs in one process have no process of their own before it has ended."""
-    screen = nodes.workchain("falsemetal.screen", {"campaign": orm.Dict({"slots": 2})}, exit_status=None)
+    asked = {
+        **{"slots": 2, "selection": {"stratified": 2, "uniform": 1}, "md": {"threads": 1, "precision": None}},
+        "mlips": {"sr": {"md": {"threads": 2}}},
+    }
+    screen = nodes.workchain("falsemetal.screen", {"campaign": orm.Dict(asked)}, exit_status=None)
     waiting = [f"f{seed}/film8/sr" for seed in range(3)]
     screen.base.extras.set_many({"falsemetal_campaign": graph.campaign, "falsemetal_fingerprints": waiting})
     assert [item.detail for item in overview(graph.campaign).progress] == 3 * ["queued"]
@@ -103,7 +108,17 @@ def test_batch_of_pairs_that_wait(graph: Graph, tmp_path: Path) -> None:  # noqa
     ]
     (tmp_path / "driver.log").write_text("seed 1: step 900 of 4000, 31 s left, 331 K\nseed 2: step 1000 of 4000, 30 s")
     found = overview(graph.campaign)
-    assert [item.detail for item in found.progress].count("MD 22 %, batch of 2") == 2 and found.done == 0
+    batch = [item for item in found.progress if item.detail == "MD 22 %, batch of 2"]
+    assert len(batch) == 2 and found.done == 0
+    # The 31 s that the job's two cores have left are shared by its seeds, and both wait for all of them; then there
+    # are three gaps each, whose time is guessed.
+    gap, latency = GAP_SECONDS, LATENCY
+    for item in batch:
+        assert item.work.seconds == pytest.approx(31.0 / 2 * 2 + 3 * gap)
+        assert item.work.chain == pytest.approx(31.0 + latency + 2 * gap + latency)
+        assert item.work.open_end  # as no gap was measured
+    # The third seed has nothing to go by yet, so that this is a lower bound.
+    assert not found.left.whole and found.left.seconds == pytest.approx(batch[0].work.chain)
     assert campaign_progress(graph.campaign) == []
     nodes.finish(job)
     assert [item.detail for item in overview(graph.campaign).progress] == 3 * ["queued"]
