@@ -77,6 +77,8 @@ NOT_RUN: dict[str, str] = {
         "a metal takes pw.x long; tests/workflows runs the option"
     ),
     "falsemetal twins workflows/twins/water.yaml --dry-run": TWINS,
+    "falsemetal screen workflows/campaigns/reference.yaml --follow": "takes a day of two cores",
+    "verdi -p falsemetal archive import workflows/campaigns/reference.aiida": "20 MB into a profile of others",
     "falsemetal twins workflows/twins/water.yaml --follow --stop-after labels": TWINS,
     "falsemetal twins workflows/twins/water.yaml --export labels.aiida": TWINS,
     "falsemetal twins workflows/twins/water.yaml --import labels.aiida --follow": TWINS,
