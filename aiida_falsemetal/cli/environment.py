@@ -161,22 +161,34 @@ def is_reference_blas(path: str) -> bool:
 def blas_speed(library: str) -> float | None:
     """GFLOP/s of one core in double precision (``dgemm``), through the very library; None where it cannot be loaded.
 
+    A quarter of a second.
+    """
+    said = ask_library(_DGEMM, library)
+    try:
+        return None if said is None else float(said)
+    except ValueError:
+        return None
+
+
+def ask_library(script: str, library: str) -> str | None:
+    """What a Python script prints that is given a library, on one core; None where it fails.
+
     In a process of its own, so that a library that crashes takes nothing with it. ``OPENBLAS_CORETYPE`` and the like
-    stay as they are, for pw.x will meet them too. A quarter of a second.
+    stay as they are, for pw.x will meet them too.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _DGEMM, library],
+            [sys.executable, "-I", "-S", "-c", script, library],
             capture_output=True,
             text=True,
             timeout=20,
             check=False,
             env=environment,
         )
-        return float(done.stdout) if done.returncode == 0 else None
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
+    return done.stdout if done.returncode == 0 else None
 
 
 _DGEMM = """

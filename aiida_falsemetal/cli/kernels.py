@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+from .environment import ask_library
 
 OLD = frozenset(
     {
@@ -24,16 +23,8 @@ print(name().decode())
 
 
 def blas_kernel(library: str) -> str | None:
-    """The kernels that an OpenBLAS takes here, as ``Haswell``; None for other libraries.
-
-    In a process of its own, as pw.x would load it: ``OPENBLAS_CORETYPE`` stays as it is.
-    """
-    line = [sys.executable, "-I", "-S", "-c", _ASK, library]
-    try:
-        done = subprocess.run(line, capture_output=True, text=True, timeout=20, check=False, env={**os.environ})
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
+    """The kernels that an OpenBLAS takes here, as ``Haswell``; None for other libraries."""
+    return (ask_library(_ASK, library) or "").strip() or None
 
 
 def has_avx2(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

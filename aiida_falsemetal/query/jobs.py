@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -166,7 +166,7 @@ class Batch:
     state: MdState
     seeds: int
     mlip: str
-    campaign: dict[str, Any] = field(default_factory=dict)
+    campaign: dict[str, Any]
 
     @property
     def threads(self) -> int:

@@ -24,7 +24,7 @@ What was decided is in the ``parameters`` node: ``functional``, ``pseudo_family`
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
@@ -70,12 +70,18 @@ def gap_settings(protocol: str | None, overrides: Mapping[str, Any] | None, elem
         cutoffs do not fit.
     """
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    wanted = sorted(elements)
+    return deepcopy(_once([protocol, given, wanted], lambda: _decide(protocol, given, wanted)))
+
+
+def _once(asked: list[Any], decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``decide`` answers, inside of :func:`decided_once` asked but once; the caller must not change it."""
     if _known is None:
-        return _decide(protocol, given, elements)
-    question = json.dumps([protocol, given, sorted(elements)], sort_keys=True)
+        return decide()
+    question = json.dumps(asked, sort_keys=True)
     if question not in _known:
-        _known[question] = _decide(protocol, given, elements)
-    return deepcopy(_known[question])
+        _known[question] = decide()
+    return _known[question]
 
 
 def _decide(protocol: str | None, given: dict[str, Any], elements: Iterable[str]) -> dict[str, Any]:
@@ -97,12 +103,7 @@ def family_pseudos(family: str, elements: Iterable[str]) -> dict[str, Any]:
     :raises DftError: if it is not installed, lacks an element, or holds files that pw.x cannot read.
     """
     wanted = sorted(set(elements))
-    if _known is None:
-        return _looked_up(family, wanted)
-    question = json.dumps([family, wanted])
-    if question not in _known:
-        _known[question] = _looked_up(family, wanted)
-    return dict(_known[question])
+    return dict(_once([family, wanted], lambda: _looked_up(family, wanted)))
 
 
 def _looked_up(family: str, elements: list[str]) -> dict[str, Any]:
