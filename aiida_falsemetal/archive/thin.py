@@ -22,11 +22,13 @@ class Bulk:
     :param name: what the archive's metadata call them.
     :param where: condition on ``db_dbnode`` in SQL, with one parameter.
     :param parameter: its value.
+    :param file: which of such a node's files; without it, all of them.
     """
 
     name: str
     where: str
     parameter: str
+    file: str | None = None
 
 
 _RETRIEVED = """node_type LIKE 'data.core.folder.FolderData%' AND id IN (
@@ -59,7 +61,13 @@ LABEL_FILES = Bulk("retrieved files of labels", _RETRIEVED_FOR, "aiida.workflows
 """Those of pw.x; energy, forces and bands stay."""
 CHECKPOINTS = Bulk("checkpoints of falsemetal.train", _CHECKPOINT, "aiida.calculations:falsemetal.train")
 """Of trainings that have ended, from which nobody goes on."""
-OF_CAMPAIGN = (TRAJECTORIES, PROJECTIONS, MD_FILES, LABEL_FILES, CHECKPOINTS)
+PROJWFC_FILES = Bulk("projwfc.x's retrieved files", _RETRIEVED, "aiida.calculations:quantumespresso.projwfc")
+"""They print the projections once more."""
+COMMITTEE_FRAMES = Bulk(
+    "frames given to falsemetal.committee", "process_type = ?", "aiida.calculations:falsemetal.committee", "frames.npz"
+)
+"""Copies of the trajectories that are its inputs; jobs of today keep none."""
+OF_CAMPAIGN = (TRAJECTORIES, PROJECTIONS, PROJWFC_FILES, MD_FILES, LABEL_FILES, CHECKPOINTS, COMMITTEE_FRAMES)
 """What no report, query or story needs."""
 
 
@@ -89,13 +97,17 @@ def _edit(database: Path, bulks: Sequence[Bulk]) -> set[str]:
         found = []
         for bulk in bulks:
             query = f"SELECT id, repository_metadata, extras FROM db_dbnode WHERE {bulk.where}"
-            found += connection.execute(query, [bulk.parameter]).fetchall()
-        for pk, repository, text in found:
-            extras = _unhashed(text)
+            found += [(*row, bulk.file) for row in connection.execute(query, [bulk.parameter])]
+        for pk, repository, text, file in found:
+            extras, files = _unhashed(text), json.loads(repository).get("o", {})
+            gone = {name for name in files if file in (None, name)}
+            if not gone:
+                continue
             # What an archive that was imported had been written without is still missing.
-            names = sorted({*extras.get(LEFT_OUT, []), *json.loads(repository).get("o", {})})
-            _set_extras(connection, pk, {**extras, LEFT_OUT: names})
-            connection.execute("UPDATE db_dbnode SET repository_metadata = '{}' WHERE id = ?", [pk])
+            _set_extras(connection, pk, {**extras, LEFT_OUT: sorted({*extras.get(LEFT_OUT, []), *gone})})
+            files = {name: entry for name, entry in files.items() if name not in gone}
+            stays = {"o": files} if files else {}
+            connection.execute("UPDATE db_dbnode SET repository_metadata = ? WHERE id = ?", [json.dumps(stays), pk])
             makers = (
                 "SELECT n.id, n.extras FROM db_dbnode n JOIN db_dblink l ON l.input_id = n.id WHERE l.output_id = ?"
             )

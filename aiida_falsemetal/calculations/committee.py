@@ -86,6 +86,8 @@ class CommitteeCalculation(CalcJob):
         calcinfo = CalcInfo()
         calcinfo.codes_info = [runner_code(self, folder, committee.FLAG)]
         calcinfo.local_copy_list = [(node.uuid, node.filename, _file(name, node)) for name, node in members.items()]
+        # The trajectory is an input: a second copy of it would be most of the repository.
+        calcinfo.provenance_exclude_list = [committee.FRAMES]
         calcinfo.retrieve_list = [files.LOG, committee.RESULT]
         calcinfo.retrieve_temporary_list = [committee.OUTPUT]
         return calcinfo

@@ -19,7 +19,7 @@ from aiida.tools.archive import create_archive
 from aiida_falsemetal.archive.contents import ArchiveError, database_of
 from aiida_falsemetal.archive.labels import read_labels, write_labels
 from aiida_falsemetal.archive.mount import mounted
-from aiida_falsemetal.archive.thin import LABEL_FILES, leave_files_out
+from aiida_falsemetal.archive.thin import LABEL_FILES, OF_CAMPAIGN, leave_files_out
 from aiida_falsemetal.cli.archive import DEMO
 from tests.data import nodes
 
@@ -92,6 +92,28 @@ def test_what_pw_left_of_labels_goes_and_what_it_left_of_gaps_stays(
         assert sorted(kept) == [[], ["aiida.out"]]
         (whole,) = (node for node in found if node.base.repository.list_object_names())
         assert whole.base.repository.get_object_content("aiida.out") == "gap"
+
+
+def test_of_a_committee_job_the_frames_go_and_its_input_stays(aiida_profile_clean: Any, tmp_path: Path) -> None:
+    """They were a copy of its trajectory; a job of another kind keeps a file of that name."""
+    made = {}
+    for kind in ("committee", "md"):
+        job = orm.CalcJobNode(process_type=f"aiida.calculations:falsemetal.{kind}")
+        for name in ("frames.npz", "input.json"):
+            job.base.repository.put_object_from_bytes(f"{kind} {name}".encode(), name)
+        made[kind] = job.store().uuid
+        job.base.extras.set("_aiida_hash", kind)
+        job.seal()
+    create_archive(None, tmp_path / "whole.aiida", include_logs=False)
+    leave_files_out(tmp_path / "whole.aiida", tmp_path / "thin.aiida", OF_CAMPAIGN)
+    leave_files_out(tmp_path / "thin.aiida", tmp_path / "again.aiida", OF_CAMPAIGN)
+    with mounted(tmp_path / "again.aiida"):
+        thin, whole = (orm.load_node(made[kind]) for kind in ("committee", "md"))
+        assert thin.base.repository.list_object_names() == ["input.json"]
+        assert thin.base.repository.get_object_content("input.json") == "committee input.json"
+        assert thin.base.extras.all == {"falsemetal_left_out": ["frames.npz"]}
+        assert whole.base.repository.list_object_names() == ["frames.npz", "input.json"]
+        assert whole.base.extras.get("_aiida_hash") == "md"
 
 
 def test_what_is_under_way_is_left_out(labels: Path) -> None:

@@ -50,6 +50,7 @@ def test_frames_from_the_start_on_and_every_model_travel(inputs: dict[str, Any],
     names = [member["model"] for member in given["members"]]
     assert names == [copied for _, _, copied in info.local_copy_list] and len(set(names)) == 2
     assert info.codes_info[0].cmdline_params == [files.ARCHIVE, committee.FLAG]
+    assert info.provenance_exclude_list == [committee.FRAMES]  # the trajectory is in the graph already
 
 
 @pytest.mark.parametrize(
