@@ -108,6 +108,24 @@ def _chains(path: Path) -> list[str]:
     return [str(uuid) for uuid, _ in found]
 
 
+def gather(name: str, group: str) -> int:
+    """Put into their group the sampling runs and labels of the twins ``name`` that came without it.
+
+    A campaign's archive brings them as the history of its models, and no group but its own.
+
+    :return: how many they were.
+    """
+    query = orm.QueryBuilder().append(orm.Group, filters={"label": group}, tag="group")
+    members = query.append(orm.WorkChainNode, with_group="group", project="uuid").all(flat=True)
+    kinds = [f"aiida.workflows:{kind}" for kind in CHAINS]
+    own = {"process_type": {"in": kinds}, "extras.falsemetal_twins": name}
+    found = orm.QueryBuilder().append(orm.WorkChainNode, filters=own, project="uuid").all(flat=True)
+    strays = sorted({*found} - {*members})
+    if strays:
+        _adopt(strays, group)
+    return len(strays)
+
+
 def _adopt(uuids: list[str], group: str) -> None:
     """Put chains into the group."""
     nodes = [orm.load_node(uuid=uuid) for uuid in uuids]

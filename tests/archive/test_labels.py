@@ -17,7 +17,7 @@ from aiida.tools import delete_nodes
 from aiida.tools.archive import create_archive
 
 from aiida_falsemetal.archive.contents import ArchiveError, database_of
-from aiida_falsemetal.archive.labels import read_labels, write_labels
+from aiida_falsemetal.archive.labels import gather, read_labels, write_labels
 from aiida_falsemetal.archive.mount import mounted
 from aiida_falsemetal.archive.thin import LABEL_FILES, OF_CAMPAIGN, leave_files_out
 from aiida_falsemetal.cli.archive import DEMO
@@ -70,6 +70,21 @@ def test_an_archive_of_labels(labels: Path) -> None:
     assert held() == (0, 0)
     assert read_labels(labels, GROUP) == 2 and held() == (2, 1)
     assert read_labels(labels, GROUP) == 0 and held() == (2, 1)
+
+
+def test_what_a_campaigns_archive_brought_is_put_into_the_group(aiida_profile_clean: Any) -> None:
+    """It has the chains as the history of a model, and not their group; chains of other twins are left alone."""
+    chains = {}
+    for name in ("mine", "mine", "other"):
+        chain = orm.WorkChainNode(process_type="aiida.workflows:falsemetal.label").store()
+        chain.base.extras.set("falsemetal_twins", name)
+        chains.setdefault(name, []).append(chain.uuid)
+    orm.Group(label=GROUP).store().add_nodes([orm.load_node(chains["mine"][0])])
+    assert gather("mine", GROUP) == 1
+    assert {node.uuid for node in members()} == {*chains["mine"]}
+    assert gather("mine", GROUP) == 0
+    assert gather("nobody", "falsemetal-twins/nobody") == 0
+    assert orm.QueryBuilder().append(orm.Group, filters={"label": "falsemetal-twins/nobody"}).count() == 0
 
 
 def test_what_pw_left_of_labels_goes_and_what_it_left_of_gaps_stays(
