@@ -14,10 +14,9 @@ from .contents import ArchiveError, Contents, check_archive, check_tables, conte
 from .thin import CHECKPOINTS, MD_FILES, PW_FILES, TRAJECTORIES, leave_files_out
 from .write import as_any_file, quiet
 
-CHAINS = ("falsemetal.sample", "falsemetal.label", "falsemetal.train")
-"""Trainings are those that active rounds have made, and of the twins."""
-TRAININGS = ("falsemetal.train",)
-"""Written only if they have ended well."""
+TRAINING = "aiida.workflows:falsemetal.train"
+"""Of active rounds and of the twins; written only if it has ended well."""
+CHAINS = ("aiida.workflows:falsemetal.sample", "aiida.workflows:falsemetal.label", TRAINING)
 
 _FOREIGN = (
     "SELECT count(*) FROM db_dbnode WHERE json_extract(extras, '$.falsemetal_campaign') IS NOT NULL "
@@ -96,7 +95,7 @@ def _chains(path: Path) -> list[str]:
             if fault is None and connection.execute(_FOREIGN).fetchone()[0]:
                 fault = "it holds results of a campaign, which `falsemetal open` reads, and not labels alone"
             query = f"SELECT uuid, node_type FROM db_dbnode WHERE process_type IN ({marks})"
-            found = connection.execute(query, [f"aiida.workflows:{name}" for name in CHAINS]).fetchall()
+            found = connection.execute(query, CHAINS).fetchall()
             if fault is None and {kind for _, kind in found} - {orm.WorkChainNode.class_node_type}:
                 fault = "a sampling run or a label in it is no workchain"
         except sqlite3.Error as error:
@@ -117,8 +116,7 @@ def gather(name: str, group: str) -> int:
     """
     query = orm.QueryBuilder().append(orm.Group, filters={"label": group}, tag="group")
     members = query.append(orm.WorkChainNode, with_group="group", project="uuid").all(flat=True)
-    kinds = [f"aiida.workflows:{kind}" for kind in CHAINS]
-    own = {"process_type": {"in": kinds}, "extras.falsemetal_twins": name}
+    own = {"process_type": {"in": [*CHAINS]}, "extras.falsemetal_twins": name}
     found = orm.QueryBuilder().append(orm.WorkChainNode, filters=own, project="uuid").all(flat=True)
     strays = sorted({*found} - {*members})
     if strays:
@@ -140,10 +138,10 @@ def _entities(group: str) -> list[Any]:
         orm.WorkChainNode,
         with_group="group",
         filters={
-            "process_type": {"in": [f"aiida.workflows:{name}" for name in CHAINS]},
+            "process_type": {"in": [*CHAINS]},
             "attributes.process_state": "finished",
             "or": [
-                {"process_type": {"!in": [f"aiida.workflows:{name}" for name in TRAININGS]}},
+                {"process_type": {"!==": TRAINING}},
                 {"attributes.exit_status": 0},
             ],
         },

@@ -64,9 +64,13 @@ CHECKPOINTS = Bulk("checkpoints of falsemetal.train", _CHECKPOINT, "aiida.calcul
 PROJWFC_FILES = Bulk("projwfc.x's retrieved files", _RETRIEVED, "aiida.calculations:quantumespresso.projwfc")
 """They print the projections once more."""
 COMMITTEE_FRAMES = Bulk(
-    "frames given to falsemetal.committee", "process_type = ?", "aiida.calculations:falsemetal.committee", "frames.npz"
+    "frames given to falsemetal.committee",
+    # Jobs of today keep none, so that nothing is left out of them.
+    "process_type = ? AND json_type(repository_metadata, '$.o.\"frames.npz\"') IS NOT NULL",
+    "aiida.calculations:falsemetal.committee",
+    "frames.npz",
 )
-"""Copies of the trajectories that are its inputs; jobs of today keep none."""
+"""Copies of the trajectories that are its inputs."""
 OF_CAMPAIGN = (TRAJECTORIES, PROJECTIONS, PROJWFC_FILES, MD_FILES, LABEL_FILES, CHECKPOINTS, COMMITTEE_FRAMES)
 """What no report, query or story needs."""
 
@@ -101,8 +105,6 @@ def _edit(database: Path, bulks: Sequence[Bulk]) -> set[str]:
         for pk, repository, text, file in found:
             extras, files = _unhashed(text), json.loads(repository).get("o", {})
             gone = {name for name in files if file in (None, name)}
-            if not gone:
-                continue
             # What an archive that was imported had been written without is still missing.
             _set_extras(connection, pk, {**extras, LEFT_OUT: sorted({*extras.get(LEFT_OUT, []), *gone})})
             files = {name: entry for name, entry in files.items() if name not in gone}

@@ -78,7 +78,7 @@ NOT_RUN: dict[str, str] = {
     ),
     "falsemetal twins workflows/twins/water.yaml --dry-run": TWINS,
     "falsemetal screen workflows/campaigns/reference.yaml --follow": "takes a day of two cores",
-    "verdi -p falsemetal archive import workflows/campaigns/reference.aiida": "20 MB into a profile of others",
+    "verdi -p falsemetal archive import workflows/campaigns/reference.aiida": "27 MB into a profile of others",
     "falsemetal twins workflows/twins/water.yaml --follow --stop-after labels": TWINS,
     "falsemetal twins workflows/twins/water.yaml --export labels.aiida": TWINS,
     "falsemetal twins workflows/twins/water.yaml --import labels.aiida --follow": TWINS,
