@@ -133,7 +133,7 @@ def test_a_thin_archive_has_the_same_report(tmp_path: Path) -> None:
                 assert all(not node.base.repository.list_object_names() for node in md.all(flat=True))
                 pw = orm.QueryBuilder().append(orm.CalcJobNode, filters=PW_JOBS, tag="pw")
                 pw.append(orm.FolderData, with_incoming="pw")
-                # Those of frames stay: they are what a gap is read from. Those of labels would not.
+                # It stays of frames: it is what one reads when a gap is in doubt. Of labels it would not.
                 assert all("aiida.out" in node.base.repository.list_object_names() for node in pw.all(flat=True))
     assert pages[0] == pages[1]
 

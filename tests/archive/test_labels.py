@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aiida import orm
 from aiida.common.links import LinkType
@@ -19,7 +20,7 @@ from aiida.tools.archive import create_archive
 from aiida_falsemetal.archive.contents import ArchiveError, database_of
 from aiida_falsemetal.archive.labels import gather, read_labels, write_labels
 from aiida_falsemetal.archive.mount import mounted
-from aiida_falsemetal.archive.thin import LABEL_FILES, OF_CAMPAIGN, leave_files_out
+from aiida_falsemetal.archive.thin import OF_CAMPAIGN, leave_files_out
 from aiida_falsemetal.cli.archive import DEMO
 from tests.data import nodes
 
@@ -87,26 +88,33 @@ def test_what_a_campaigns_archive_brought_is_put_into_the_group(aiida_profile_cl
     assert orm.QueryBuilder().append(orm.Group, filters={"label": "falsemetal-twins/nobody"}).count() == 0
 
 
-def test_what_pw_left_of_labels_goes_and_what_it_left_of_gaps_stays(
+def test_what_pw_left_of_labels_goes_and_what_it_printed_of_gaps_stays(
     aiida_profile_clean: Any, aiida_localhost: orm.Computer, tmp_path: Path
 ) -> None:
-    """By who called it: of a campaign whose models were trained on labels, frames keep their files."""
+    """By who called it: of a campaign whose models were trained on labels, frames keep more."""
     for kind in ("gap", "label"):
         chain = nodes.workchain(f"falsemetal.{kind}")
         base = nodes.workchain("quantumespresso.pw.base", {}, {}, chain, "pw_run_1")
-        folder = orm.FolderData()
-        folder.base.repository.put_object_from_bytes(kind.encode(), "aiida.out")
-        nodes.calculation("quantumespresso.pw", aiida_localhost, {}, {"retrieved": folder}, base)
+        folder, trajectory = orm.FolderData(), orm.TrajectoryData()
+        for name in ("aiida.out", "data-file-schema.xml"):
+            folder.base.repository.put_object_from_bytes(f"{kind} {name}".encode(), name)
+        trajectory.set_trajectory(["H"], np.zeros((1, 1, 3)))
+        outputs = {"retrieved": folder, "output_trajectory": trajectory}
+        nodes.calculation("quantumespresso.pw", aiida_localhost, {}, outputs, base)
     for node in orm.QueryBuilder().append(orm.ProcessNode).all(flat=True):
         node.seal()
     create_archive(None, tmp_path / "whole.aiida", include_logs=False)
-    leave_files_out(tmp_path / "whole.aiida", tmp_path / "thin.aiida", (LABEL_FILES,))
-    with mounted(tmp_path / "thin.aiida"):
+    leave_files_out(tmp_path / "whole.aiida", tmp_path / "thin.aiida", OF_CAMPAIGN)
+    leave_files_out(tmp_path / "thin.aiida", tmp_path / "again.aiida", OF_CAMPAIGN)
+    with mounted(tmp_path / "again.aiida"):
         found = orm.QueryBuilder().append(orm.FolderData).all(flat=True)
-        kept = [node.base.repository.list_object_names() for node in found]
-        assert sorted(kept) == [[], ["aiida.out"]]
-        (whole,) = (node for node in found if node.base.repository.list_object_names())
-        assert whole.base.repository.get_object_content("aiida.out") == "gap"
+        kept = {tuple(node.base.repository.list_object_names()): node for node in found}
+        assert {*kept} == {(), ("aiida.out",)}
+        assert kept["aiida.out",].base.repository.get_object_content("aiida.out") == "gap aiida.out"
+        assert kept["aiida.out",].base.extras.get("falsemetal_left_out") == ["data-file-schema.xml"]
+        assert kept[()].base.extras.get("falsemetal_left_out") == ["aiida.out", "data-file-schema.xml"]
+        frames = orm.QueryBuilder().append(orm.TrajectoryData).all(flat=True)
+        assert sorted(bool(node.base.repository.list_object_names()) for node in frames) == [False, True]
 
 
 def test_of_a_committee_job_the_frames_go_and_its_input_stays(aiida_profile_clean: Any, tmp_path: Path) -> None:
