@@ -7,6 +7,8 @@ from __future__ import annotations
 
 EXTRAS = ("campaign", "interface", "mlip", "seed")
 """What a pair goes by: the keys of its rows, and with the prefix ``falsemetal_`` the extras of its node."""
+CAMPAIGN_GROUP, TWINS_GROUP = "falsemetal/", "falsemetal/twins/"
+"""What the label of the group of a campaign's nodes begins with, and that of the nodes of twins; their name follows."""
 SUPERSEDED = "falsemetal_superseded"
 """Extra of a pair, true where the campaign file that was given last means something else by these labels: another
 model, other settings. It is still there, and does not count beside one that the file means."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiida import orm
 
+from ..names import TWINS_GROUP
 from .contents import ArchiveError, Contents, check_archive, check_tables, contents, database_of
 from .thin import CHECKPOINTS, MD_FILES, PW_FILES, TRAJECTORIES, leave_files_out
 from .write import as_any_file, quiet
@@ -24,8 +25,8 @@ _FOREIGN = (
 )
 
 
-def write_labels(group: str, path: Path) -> Contents:
-    """Write the finished sampling runs, labels and trainings of a group, and all that they were made from.
+def write_labels(name: str, path: Path) -> Contents:
+    """Write the finished sampling runs, labels and trainings of the twins ``name``, and all that they were made from.
 
     Left out are the frames of trajectories, what was retrieved of pw.x and of the MD, and the trainings' checkpoints.
     The file replaces its predecessor in one step, when it is whole.
@@ -35,9 +36,9 @@ def write_labels(group: str, path: Path) -> Contents:
     from aiida.tools.archive import create_archive
     from aiida.tools.archive.exceptions import ArchiveExportError
 
-    found = _entities(group)
+    found = _entities(TWINS_GROUP + name)
     if not found:
-        raise ArchiveError(f"the group {group} has no label and no sampling run that has finished; compute some first.")
+        raise ArchiveError(f"the twins {name} have no label and no sampling run that has finished; compute some first.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder, quiet():
         whole, thin = Path(folder) / "whole.aiida", Path(folder) / "thin.aiida"
@@ -47,18 +48,17 @@ def write_labels(group: str, path: Path) -> Contents:
             up = {"call_work_backward": False, "call_calc_backward": False}
             create_archive(found, whole, include_logs=False, **up)
         except ArchiveExportError as error:
-            raise ArchiveError(f"{group} cannot be exported: {str(error).rstrip('.')}.") from error
+            raise ArchiveError(f"{name} cannot be exported: {str(error).rstrip('.')}.") from error
         leave_files_out(whole, thin, (TRAJECTORIES, PW_FILES, MD_FILES, CHECKPOINTS))
         as_any_file(thin)
         thin.replace(path)
     return contents(path)
 
 
-def read_labels(path: Path, group: str) -> int:
+def read_labels(path: Path, name: str) -> int:
     """Import an archive into the loaded profile; what is there already stays as it is.
 
-    :param group: label of the group that its sampling runs and labels become members of.
-
+    :param name: of the twins whose sampling runs and labels they become.
     :return: how many nodes were new.
     :raises ArchiveError: if the file is no archive that can be read, or not one of labels; nothing was imported then.
     """
@@ -76,7 +76,7 @@ def read_labels(path: Path, group: str) -> int:
             f"{path}: cannot be imported ({type(error).__name__}: {first}), and nothing was; copy the file again, or "
             "ask who made it for a new one."
         ) from error
-    _adopt(uuids, group)
+    _adopt(uuids, name)
     return int(orm.QueryBuilder().append(orm.Node).count() - before)
 
 
@@ -107,27 +107,27 @@ def _chains(path: Path) -> list[str]:
     return [str(uuid) for uuid, _ in found]
 
 
-def gather(name: str, group: str) -> int:
+def gather(name: str) -> int:
     """Put into their group the sampling runs and labels of the twins ``name`` that came without it.
 
     A campaign's archive brings them as the history of its models, and no group but its own.
 
     :return: how many they were.
     """
-    query = orm.QueryBuilder().append(orm.Group, filters={"label": group}, tag="group")
+    query = orm.QueryBuilder().append(orm.Group, filters={"label": TWINS_GROUP + name}, tag="group")
     members = query.append(orm.WorkChainNode, with_group="group", project="uuid").all(flat=True)
     own = {"process_type": {"in": [*CHAINS]}, "extras.falsemetal_twins": name}
     found = orm.QueryBuilder().append(orm.WorkChainNode, filters=own, project="uuid").all(flat=True)
     strays = sorted({*found} - {*members})
     if strays:
-        _adopt(strays, group)
+        _adopt(strays, name)
     return len(strays)
 
 
-def _adopt(uuids: list[str], group: str) -> None:
-    """Put chains into the group."""
+def _adopt(uuids: list[str], name: str) -> None:
+    """Put chains into the group of the twins ``name``."""
     nodes = [orm.load_node(uuid=uuid) for uuid in uuids]
-    orm.Group.collection.get_or_create(label=group)[0].add_nodes(nodes)
+    orm.Group.collection.get_or_create(label=TWINS_GROUP + name)[0].add_nodes(nodes)
 
 
 def _entities(group: str) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..names import ENDED, FINAL
+from ..names import CAMPAIGN_GROUP, ENDED, FINAL
 from .common import load_profile, results_folder
 from .query import (
     Choice,
@@ -56,7 +56,6 @@ def export(
     from ..archive.contents import ArchiveError
     from ..archive.thin import OF_CAMPAIGN, TRAJECTORIES
     from ..archive.write import write_archive
-    from ..workflows.pair import GROUP_PREFIX
 
     rows, pairs = current_rows(campaign)
     refuse_unknown(campaign, pairs)
@@ -67,7 +66,7 @@ def export(
         _refuse_other(campaign, path)
     try:
         without = OF_CAMPAIGN if thin else (TRAJECTORIES,) if without_trajectories else ()
-        held = write_archive(campaign, GROUP_PREFIX + campaign, path, without)
+        held = write_archive(campaign, CAMPAIGN_GROUP + campaign, path, without)
     except ArchiveError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

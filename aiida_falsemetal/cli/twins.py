@@ -93,12 +93,11 @@ def _export(name: str, path: Path, overwrite: bool) -> None:
     """
     from ..archive.contents import ArchiveError
     from ..archive.labels import write_labels
-    from ..query.twins import GROUP_PREFIX
 
     if path.exists() and not overwrite:
         raise click.ClickException(f"{path} is there already; give --overwrite, or another file.")
     try:
-        held = write_labels(GROUP_PREFIX + name, path)
+        held = write_labels(name, path)
     except ArchiveError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -113,10 +112,9 @@ def _import(name: str, path: Path) -> None:
     """
     from ..archive.contents import ArchiveError
     from ..archive.labels import read_labels
-    from ..query.twins import GROUP_PREFIX
 
     try:
-        new = read_labels(path, GROUP_PREFIX + name)
+        new = read_labels(path, name)
     except ArchiveError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{path}: {new} new nodes imported")

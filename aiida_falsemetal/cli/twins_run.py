@@ -31,13 +31,13 @@ def run_twins(
     """Submit what is missing, follow, show. Exits with 1 where what was asked for did not happen."""
     from ..archive.labels import gather
     from ..campaign.twin_runs import expand_runs
-    from ..query.twins import GROUP_PREFIX, is_active
+    from ..query.twins import is_active
     from .daemon import require_daemon
     from .follow import with_daemon
     from .locks import campaign_lock
     from .twins_show import show, show_twins
 
-    gather(content.name, GROUP_PREFIX + content.name)
+    gather(content.name)
     runs = expand_runs(content, samplers)
     click.echo(progress_line(content, runs, settings))
     if dry_run:

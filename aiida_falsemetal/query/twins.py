@@ -9,10 +9,9 @@ from typing import Any
 
 from aiida import orm
 
-from ..names import ENDED, NEWEST_FIRST, OLDEST_FIRST
+from ..names import ENDED, NEWEST_FIRST, OLDEST_FIRST, TWINS_GROUP
 from .logs import MD_LOG, clean, job_texts
 
-GROUP_PREFIX = "falsemetal/twins/"
 LABEL_SECONDS = 60.0
 LABEL_ATOMS = 72
 """Until a label is there to measure: 24 waters at 50 Ry on one core (docs/twins.md), and the square of the atoms."""
@@ -30,7 +29,7 @@ LABEL_KEYS = (
 def _chains(name: str, kind: str, project: list[str]) -> orm.QueryBuilder:
     """A query that starts at the workchains of a kind in the group of the twins ``name``, tagged ``chain``."""
     query = orm.QueryBuilder()
-    query.append(orm.Group, filters={"label": GROUP_PREFIX + name}, tag="group")
+    query.append(orm.Group, filters={"label": TWINS_GROUP + name}, tag="group")
     filters = {"process_type": f"aiida.workflows:falsemetal.{kind}"}
     query.append(orm.WorkChainNode, with_group="group", filters=filters, tag="chain", project=project)
     return query

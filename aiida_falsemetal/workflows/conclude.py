@@ -16,8 +16,8 @@ from typing import Any
 from aiida import orm
 
 from ..calculations.verdict import THRESHOLDS, cell_verdict, interface_law
-from ..names import ASKED, CELL, ENDED, EXTRAS, LAW, OLDEST_FIRST, SUPERSEDED, pair_rank
-from .pair import GROUP_PREFIX, PairWorkChain
+from ..names import ASKED, CAMPAIGN_GROUP, CELL, ENDED, EXTRAS, LAW, OLDEST_FIRST, SUPERSEDED, pair_rank
+from .pair import PairWorkChain
 
 MD_KEYS = ("temperature", "precision", "dipole_charges")
 
@@ -176,6 +176,6 @@ def _run_once(function: Any, labels: Mapping[str, str], inputs: Mapping[str, Any
     extras = {f"falsemetal_{name}": value for name, value in labels.items()}
     node.base.extras.set_many({**extras, **asked, "falsemetal_conclusion": key})
     node.label = " x ".join(labels[name] for name in ("interface", "mlip") if name in labels)
-    group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + labels["campaign"])
+    group, _ = orm.Group.collection.get_or_create(label=CAMPAIGN_GROUP + labels["campaign"])
     group.add_nodes([node, result])
     return result

@@ -16,6 +16,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import DataFactory, WorkflowFactory
 
 from ..calculations.label import failed_label, is_bulk, label_fingerprint, label_result, prepare_configuration
+from ..names import TWINS_GROUP
 from .endings import may_go_again, was_cut_off
 from .gap import pw_parameters
 from .options import pw_options
@@ -27,7 +28,6 @@ LegacyUpfData = DataFactory("core.upf")
 UpfData = DataFactory("pseudo.upf")
 PwBaseWorkChain = WorkflowFactory("quantumespresso.pw.base")
 
-GROUP_PREFIX = "falsemetal/twins/"
 KEPT = (
     *("protocol", "pseudo_family", "functional", "ecutwfc", "ecutrho", "cutoffs_from", "vacuum", "sawtooth"),
     *("empty_bands", "conv_thr", "metallic_gap_eV", "metallic_witness"),
@@ -116,7 +116,7 @@ class LabelWorkChain(SteadyWorkChain):
         self.node.base.extras.set("falsemetal_label", self.ctx.fingerprint)
         if "twins" in self.inputs:
             self.node.base.extras.set("falsemetal_twins", self.inputs.twins.value)
-            group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + self.inputs.twins.value)
+            group, _ = orm.Group.collection.get_or_create(label=TWINS_GROUP + self.inputs.twins.value)
             group.add_nodes(self.node)
         self.ctx.settings["input_dft"] = input_dft(self.ctx.settings["functional"], self.inputs.pseudos.values())
         # Who chose the configuration knows: vapour spread evenly through a film's vacuum leaves no wide gap in it.

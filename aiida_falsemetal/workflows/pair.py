@@ -22,7 +22,7 @@ from ..calculations.trajectory import joined, plan_md
 from ..calculations.verdict import THRESHOLDS, pair_verdict
 from ..data.mlip import MlipData
 from ..interfaces.registry import recipe_elements
-from ..names import EXTRAS
+from ..names import CAMPAIGN_GROUP, EXTRAS
 from .gap import GapWorkChain
 from .ladder import check_ladder
 from .md import MlipMdWorkChain
@@ -34,7 +34,6 @@ from .pseudos import gap_settings, pseudos_of
 from .steady import SteadyWorkChain
 
 LABELS = (*EXTRAS, "fingerprint")
-GROUP_PREFIX = "falsemetal/"
 OWN = ("recipe", "mlip", "md_code", "md_options")
 """Inputs of a pair that runs its MD."""
 GIVEN = ("trajectory", "series", "interface", "interface_info")
@@ -267,7 +266,7 @@ class PairWorkChain(SteadyWorkChain):
         labels = self.inputs.labels.get_dict()
         self.node.label = f"{labels['interface']} x {labels['mlip']} x {labels['seed']}"
         if labels["campaign"]:
-            group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + labels["campaign"])
+            group, _ = orm.Group.collection.get_or_create(label=CAMPAIGN_GROUP + labels["campaign"])
             group.add_nodes(self.node)
 
     def is_given(self) -> bool:

@@ -14,7 +14,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from ..calculations.committee import CommitteeCalculation
 from ..calculations.configurations import build_source, select_configurations
 from ..data.mlip import MlipData
-from .label import GROUP_PREFIX
+from ..names import TWINS_GROUP
 from .md import MlipMdWorkChain
 from .options import md_options
 from .outputs import outputs_of
@@ -68,7 +68,7 @@ class SampleWorkChain(SteadyWorkChain):
 
     def build(self) -> Any:
         """Group; the structure that the run starts from."""
-        group, _ = orm.Group.collection.get_or_create(label=GROUP_PREFIX + self.inputs.twins.value)
+        group, _ = orm.Group.collection.get_or_create(label=TWINS_GROUP + self.inputs.twins.value)
         group.add_nodes(self.node)
         try:
             built = build_source(self.inputs.run, metadata={"call_link_label": "build"})

@@ -8,8 +8,8 @@ from aiida import orm
 
 from ..calculations.twins import make_twin, training_set
 from ..data.mlip import MlipData
+from ..names import TWINS_GROUP
 from .known import known_checkpoint, known_training
-from .label import GROUP_PREFIX
 from .options import md_options
 from .outputs import outputs_of
 from .steady import SteadyWorkChain
@@ -99,7 +99,7 @@ class TrainingSteps(SteadyWorkChain):
         return made
 
     def _group(self) -> orm.Group:
-        return orm.Group.collection.get_or_create(label=GROUP_PREFIX + self.ctx.name)[0]
+        return orm.Group.collection.get_or_create(label=TWINS_GROUP + self.ctx.name)[0]
 
     def _add(self, pks: Any) -> None:
         """Put nodes that someone else has made into the group too: an archive is made from it."""

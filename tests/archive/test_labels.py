@@ -22,9 +22,10 @@ from aiida_falsemetal.archive.labels import gather, read_labels, write_labels
 from aiida_falsemetal.archive.mount import mounted
 from aiida_falsemetal.archive.thin import OF_CAMPAIGN, leave_files_out
 from aiida_falsemetal.cli.archive import DEMO
+from aiida_falsemetal.names import TWINS_GROUP
 from tests.data import nodes
 
-GROUP = "falsemetal-twins/mine"
+NAME = "mine"
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ def labels(aiida_profile_clean: Any, tmp_path: Path) -> Iterator[Path]:
     run.store()
     nodes.finish(run)
     run.seal()
-    orm.Group(label=GROUP).store().add_nodes([run])
+    orm.Group(label=TWINS_GROUP + NAME).store().add_nodes([run])
     path = tmp_path / "labels.aiida"
-    write_labels(GROUP, path)
+    write_labels(NAME, path)
     delete_nodes([run.pk, given.pk], dry_run=False)
     get_manager().get_profile_storage().maintain(full=True)  # their files too
     yield path
@@ -50,7 +51,7 @@ def held() -> tuple[int, int]:
 
 
 def members() -> list[Any]:
-    return list(orm.load_group(GROUP).nodes)
+    return list(orm.load_group(TWINS_GROUP + NAME).nodes)
 
 
 def edited(path: Path, *lines: str) -> Path:
@@ -69,8 +70,8 @@ def edited(path: Path, *lines: str) -> Path:
 
 def test_an_archive_of_labels(labels: Path) -> None:
     assert held() == (0, 0)
-    assert read_labels(labels, GROUP) == 2 and held() == (2, 1)
-    assert read_labels(labels, GROUP) == 0 and held() == (2, 1)
+    assert read_labels(labels, NAME) == 2 and held() == (2, 1)
+    assert read_labels(labels, NAME) == 0 and held() == (2, 1)
 
 
 def test_what_a_campaigns_archive_brought_is_put_into_the_group(aiida_profile_clean: Any) -> None:
@@ -80,12 +81,12 @@ def test_what_a_campaigns_archive_brought_is_put_into_the_group(aiida_profile_cl
         chain = orm.WorkChainNode(process_type="aiida.workflows:falsemetal.label").store()
         chain.base.extras.set("falsemetal_twins", name)
         chains.setdefault(name, []).append(chain.uuid)
-    orm.Group(label=GROUP).store().add_nodes([orm.load_node(chains["mine"][0])])
-    assert gather("mine", GROUP) == 1
+    orm.Group(label=TWINS_GROUP + NAME).store().add_nodes([orm.load_node(chains["mine"][0])])
+    assert gather("mine") == 1
     assert {node.uuid for node in members()} == {*chains["mine"]}
-    assert gather("mine", GROUP) == 0
-    assert gather("nobody", "falsemetal-twins/nobody") == 0
-    assert orm.QueryBuilder().append(orm.Group, filters={"label": "falsemetal-twins/nobody"}).count() == 0
+    assert gather("mine") == 0
+    assert gather("nobody") == 0
+    assert orm.QueryBuilder().append(orm.Group, filters={"label": TWINS_GROUP + "nobody"}).count() == 0
 
 
 def test_what_pw_left_of_labels_goes_and_what_it_printed_of_gaps_stays(
@@ -154,9 +155,9 @@ def test_what_is_under_way_is_left_out(labels: Path) -> None:
     for node in (made, training):
         nodes.finish(node)
         node.seal()
-    orm.load_group(GROUP).add_nodes([training])
+    orm.load_group(TWINS_GROUP + NAME).add_nodes([training])
     path = labels.with_name("under-way.aiida")
-    write_labels(GROUP, path)
+    write_labels(NAME, path)
     held_nodes = {node.uuid for node in (made, training, data)}
     with database_of(path) as database, closing(sqlite3.connect(database)) as connection:
         assert {uuid for (uuid,) in connection.execute("SELECT uuid FROM db_dbnode")} == held_nodes
@@ -170,17 +171,17 @@ def test_a_missing_file_is_a_sentence_and_nothing_is_imported(labels: Path) -> N
             if not name.startswith("repo/") or name == "repo/":
                 target.writestr(name, source.read(name))
     with pytest.raises(ArchiveError, match=r"cannot be imported \(FileNotFoundError: .*, and nothing was"):
-        read_labels(other, GROUP)
+        read_labels(other, NAME)
     assert held() == (0, 0)
 
 
 def test_results_of_a_campaign_are_no_labels(labels: Path) -> None:
     """A finished pair in it would be a result of whichever campaign it names."""
     with pytest.raises(ArchiveError, match="it holds results of a campaign, which `falsemetal open` reads"):
-        read_labels(DEMO, GROUP)
+        read_labels(DEMO, NAME)
     line = 'UPDATE db_dbnode SET extras = \'{"falsemetal_campaign": "mine"}\''
     with pytest.raises(ArchiveError, match="it holds results of a campaign"):
-        read_labels(edited(labels, line), GROUP)
+        read_labels(edited(labels, line), NAME)
     assert held() == (0, 0)
 
 
@@ -196,5 +197,5 @@ def test_results_of_a_campaign_are_no_labels(labels: Path) -> None:
 )
 def test_databases_that_are_refused(line: str, said: str, labels: Path) -> None:
     with pytest.raises(ArchiveError, match=said):
-        read_labels(edited(labels, line), GROUP)
+        read_labels(edited(labels, line), NAME)
     assert held() == (0, 0)

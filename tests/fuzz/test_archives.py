@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from aiida_falsemetal.archive.contents import ArchiveError
 from aiida_falsemetal.archive.labels import read_labels, write_labels
 from aiida_falsemetal.cli.archive import DEMO
+from aiida_falsemetal.names import TWINS_GROUP
 from tests.data import nodes
 
 from .harness import fuzzed, run, sentence
@@ -84,10 +85,10 @@ def labels() -> Path:
     orm.Dict({"a": 1}).store().base.links.add_incoming(run, LinkType.RETURN, "result")
     nodes.finish(run)
     run.seal()
-    group = orm.Group(label="falsemetal/right").store()
+    group = orm.Group(label=f"{TWINS_GROUP}right").store()
     group.add_nodes([run])
     path = Path(_LABELS.name) / "right.aiida"
-    write_labels(group.label, path)
+    write_labels("right", path)
     orm.Group.collection.delete(group.pk)
     _forget()
     return path
@@ -272,7 +273,7 @@ def check_imported_archives(content: bytes) -> str:
     before = orm.QueryBuilder().append(orm.Node).count()
     groups = orm.QueryBuilder().append(orm.Group).count()
     try:
-        read_labels(FILE, "falsemetal/fuzz")
+        read_labels(FILE, "fuzz")
     except ArchiveError as error:
         sentence(str(error))
         assert orm.QueryBuilder().append(orm.Node).count() == before

@@ -14,7 +14,8 @@ from ase import Atoms
 
 from aiida_falsemetal.calculations.label import is_bulk, label_fingerprint
 from aiida_falsemetal.interfaces.bulk import BulkParameters, build_bulk
-from aiida_falsemetal.workflows.label import GROUP_PREFIX, KEPT, LabelWorkChain
+from aiida_falsemetal.names import TWINS_GROUP
+from aiida_falsemetal.workflows.label import KEPT, LabelWorkChain
 from aiida_falsemetal.workflows.protocols import load_protocol
 from tests.data import nodes
 
@@ -184,7 +185,7 @@ def test_the_node_can_be_found(label: Callable[..., Driven]) -> None:
     node = label(structure, 0).node
     assert node.base.extras.get("falsemetal_twins") == "mine"
     assert node.base.extras.get("falsemetal_label") == label_fingerprint(structure, SETTINGS, pseudos())
-    assert node.uuid in [n.uuid for n in orm.load_group(GROUP_PREFIX + "mine").nodes]
+    assert node.uuid in [n.uuid for n in orm.load_group(TWINS_GROUP + "mine").nodes]
 
 
 def test_fingerprint_follows_what_decides_the_numbers() -> None:
