@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell pwd | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help system demo install setup screen test test-slow test-browser lint format docs clean distclean
+.PHONY: help system demo install setup screen test test-slow test-browser lint format reference docs clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,7 +47,7 @@ screen: setup ## run CAMPAIGN to its report
 	$(BIN)/falsemetal screen $(CAMPAIGN) --follow
 
 test: setup ## the tests, WORKERS of them at once
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --durations=30 --durations-min=5
 
 test-slow: setup ## the tests that take long
 	$(BIN)/pytest -m slow
@@ -63,6 +63,9 @@ lint: $(STAMP) ## ruff and mypy
 format: $(STAMP) ## ruff's formatter
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: $(STAMP) ## figures and tables of docs/reference-campaign.md, anew from the campaign's archive
+	$(BIN)/python docs/make_reference.py
 
 docs: $(STAMP) ## the documentation site, docs/_build/html/index.html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -n -q docs docs/_build/html

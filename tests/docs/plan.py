@@ -17,6 +17,7 @@ NEEDS_NETWORK = "downloads; what is said without a network is a test in tests/cl
 INSTALLS = "installs an environment of gigabytes; tests/cli/test_model.py makes one without a network"
 MAKE = "make installs the package first; its commands are run here or in CI"
 TWINS = "labels of hours; tests/screen/test_twins.py runs each of these on tiny ones"
+REFERENCE = "tests/docs/test_reference_campaign.py opens that archive"
 BENCHMARK = "a benchmark, which takes minutes to days"
 NOT_RUN: dict[str, str] = {
     "sudo apt-get update": "changes the system",
@@ -31,6 +32,7 @@ NOT_RUN: dict[str, str] = {
     "make test-browser": MAKE,
     "make lint": MAKE,
     "make docs": MAKE,
+    "make reference": MAKE,
     "source .venv/bin/activate": "changes the shell that it is given in",
     "less": "a pager",
     "sudo apt-get install -y postgresql rabbitmq-server": "changes the system",
@@ -78,7 +80,10 @@ NOT_RUN: dict[str, str] = {
     ),
     "falsemetal twins workflows/twins/water.yaml --dry-run": TWINS,
     "falsemetal screen workflows/campaigns/reference.yaml --follow": "takes a day of two cores",
-    "verdi -p falsemetal archive import workflows/campaigns/reference.aiida": "27 MB into a profile of others",
+    "verdi -p falsemetal archive import workflows/campaigns/reference.aiida": "30 MB into a profile of others",
+    "falsemetal open workflows/campaigns/reference.aiida": REFERENCE,
+    "falsemetal open workflows/campaigns/reference.aiida -- query pairs": REFERENCE,
+    "falsemetal export reference --thin": "needs the campaign in a profile; --thin is run from docs/archive.md",
     "falsemetal twins workflows/twins/water.yaml --follow --stop-after labels": TWINS,
     "falsemetal twins workflows/twins/water.yaml --export labels.aiida": TWINS,
     "falsemetal twins workflows/twins/water.yaml --import labels.aiida --follow": TWINS,
