@@ -30,6 +30,7 @@ from aiida_falsemetal.physics import dielectric
 from aiida_falsemetal.physics.bulk import shifted_force
 from aiida_falsemetal.physics.expected import EPS
 from aiida_falsemetal.physics.gapmodel import calibrate
+from aiida_falsemetal.report.card import markdown_table
 
 ROOT = Path(__file__).parents[1]
 ARCHIVE = ROOT / "workflows" / "campaigns" / "reference.aiida"
@@ -95,7 +96,7 @@ def figures(folder: Path) -> dict[str, str]:
 
 def tables(folder: Path) -> dict[str, str]:
     """Every table of the page as Markdown, by the name of its file."""
-    cells = [cell | {"thickness": depth} for depth, cell in in_order(folder)]
+    cells = in_order(folder)
     return {
         "widths": table(WIDTHS, widths(folder)),
         "ratios": table(RATIOS, ratios(folder)),
@@ -134,11 +135,11 @@ def slopes(part: str, errors: Sequence[Row]) -> Row:
     return {"part": PARTS[part], "films": found["short_ranged"]["frames"], **named}
 
 
-def in_order(folder: Path) -> list[tuple[float, Row]]:
-    """Cells, the thinnest film first; MLIPs as in the campaign file."""
+def in_order(folder: Path) -> list[Row]:
+    """Cells with their film's thickness, the thinnest first; MLIPs as in ``cells.csv``."""
     depths = {row["interface"]: row["thickness"] for row in widths(folder)}
-    found = [(depths[cell["interface"]], cell) for cell in read_csv(folder / "cells.csv")]
-    return sorted(found, key=lambda pair: pair[0])
+    found = [cell | {"thickness": depths[cell["interface"]]} for cell in read_csv(folder / "cells.csv")]
+    return sorted(found, key=lambda cell: cell["thickness"])
 
 
 def widths(folder: Path) -> list[Row]:
@@ -159,9 +160,8 @@ def laws(folder: Path) -> list[Row]:
 def inside(folder: Path) -> list[Row]:
     """The gap law with the range of the potential inside the film in the drop's place, of every film and of all."""
     frames = [frame for frame in read_csv(folder / "results.csv") if frame["gap"] is not None]
-    films = [row["interface"] for row in laws(folder)]
     found = []
-    for film in (*films, "all"):
+    for film in (*sorted({frame["interface"] for frame in frames}), "all"):
         chosen = [frame for frame in frames if film in (frame["interface"], "all")]
         span, gap = (np.array([frame[key] for frame in chosen]) for key in ("potential_range", "gap"))
         law = vars(calibrate(span, gap, np.array([frame["metallic"] == "True" for frame in chosen])))
@@ -205,7 +205,9 @@ def edges(folder: Path) -> dict[str, list[Row]]:
 def widest(frames: Iterable[Row]) -> list[Row]:
     """Some frames of large drop, from as many films as there are."""
     rest = sorted(frames, key=lambda frame: -abs(frame["expected_drop"]))
-    first = [next(frame for frame in rest if frame["interface"] == film) for film in {f["interface"] for f in rest}]
+    # Not a set: of more films than are shown it would choose others at every start.
+    films = dict.fromkeys(frame["interface"] for frame in rest)
+    first = [next(frame for frame in rest if frame["interface"] == film) for film in films]
     chosen = first + [frame for frame in rest if frame not in first]
     return sorted(chosen[:SHOWN], key=lambda frame: frame["interface"])
 
@@ -359,9 +361,8 @@ SLOPES: Columns = (
 
 def table(columns: Columns, rows: Iterable[Row]) -> str:
     """Markdown."""
-    lines = [[name for name, _ in columns], ["---"] * len(columns)]
-    lines += [[cell(row) for _, cell in columns] for row in rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    headings, cells = zip(*columns, strict=True)
+    return "\n".join(markdown_table(headings, [[cell(row) for cell in cells] for row in rows])) + "\n"
 
 
 if __name__ == "__main__":

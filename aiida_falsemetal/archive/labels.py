@@ -36,7 +36,7 @@ def write_labels(name: str, path: Path) -> Contents:
     from aiida.tools.archive import create_archive
     from aiida.tools.archive.exceptions import ArchiveExportError
 
-    found = _entities(TWINS_GROUP + name)
+    found = _entities(name)
     if not found:
         raise ArchiveError(f"the twins {name} have no label and no sampling run that has finished; compute some first.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,10 +130,10 @@ def _adopt(uuids: list[str], name: str) -> None:
     orm.Group.collection.get_or_create(label=TWINS_GROUP + name)[0].add_nodes(nodes)
 
 
-def _entities(group: str) -> list[Any]:
+def _entities(name: str) -> list[Any]:
     """Where the traversal starts. Not the group: it would bring what is not finished."""
     query = orm.QueryBuilder()
-    query.append(orm.Group, filters={"label": group}, tag="group")
+    query.append(orm.Group, filters={"label": TWINS_GROUP + name}, tag="group")
     query.append(
         orm.WorkChainNode,
         with_group="group",

@@ -13,17 +13,16 @@ from pathlib import Path
 
 from aiida import orm
 
-from ..names import ENDED, FINAL
+from ..names import CAMPAIGN_GROUP, ENDED, FINAL
 from .contents import ArchiveError, Contents, check_archive, contents, database_of
 from .thin import Bulk, leave_files_out
 
 
-def write_archive(campaign: str, group: str, path: Path, without: Sequence[Bulk] = ()) -> Contents:
+def write_archive(campaign: str, path: Path, without: Sequence[Bulk] = ()) -> Contents:
     """Write the archive of a campaign: all that has its name, what that called and what it was made from.
 
     The file replaces its predecessor in one step, when it is whole.
 
-    :param group: label of the campaign's group.
     :param without: files that are left out.
     :raises ArchiveError: if a process of the campaign is under way, if the file that is there holds results that the
         profile has not, or if the archive cannot be made.
@@ -37,7 +36,7 @@ def write_archive(campaign: str, group: str, path: Path, without: Sequence[Bulk]
     with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder, quiet():
         draft = Path(folder) / "whole.aiida"
         try:
-            create_archive(_entities(campaign, group), draft)
+            create_archive(_entities(campaign), draft)
         except ArchiveExportError as error:
             raise ArchiveError(_fault(campaign, error)) from error
         if without:
@@ -114,12 +113,12 @@ def _of_twins(pks: list[int]) -> bool:
     return bool(pks) and query.count() > 0
 
 
-def _entities(campaign: str, group: str) -> list[orm.Group | orm.Node]:
+def _entities(campaign: str) -> list[orm.Group | orm.Node]:
     """Where the traversal starts. Not the group alone: nodes of old versions are in none."""
     query = orm.QueryBuilder()
     query.append(orm.ProcessNode, filters={"extras.falsemetal_campaign": campaign})
     groups = orm.QueryBuilder()
-    groups.append(orm.Group, filters={"label": group})
+    groups.append(orm.Group, filters={"label": CAMPAIGN_GROUP + campaign})
     return [*groups.all(flat=True), *query.all(flat=True)]
 
 

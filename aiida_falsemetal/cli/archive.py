@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..names import CAMPAIGN_GROUP, ENDED, FINAL
+from ..names import ENDED, FINAL
 from .common import load_profile, results_folder
 from .query import (
     Choice,
@@ -66,7 +66,7 @@ def export(
         _refuse_other(campaign, path)
     try:
         without = OF_CAMPAIGN if thin else (TRAJECTORIES,) if without_trajectories else ()
-        held = write_archive(campaign, CAMPAIGN_GROUP + campaign, path, without)
+        held = write_archive(campaign, path, without)
     except ArchiveError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

@@ -38,7 +38,8 @@ def model_card(card: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Lines of a table in Markdown; a bar in a cell does not end it."""
     cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
     return [f"| {' | '.join(row)} |" for row in ([*headings], ["---"] * len(headings), *cells)]
 
@@ -56,7 +57,7 @@ def _details(card: Mapping[str, Any]) -> list[str]:
         ("file", f"`{card['file']}`, {card['bytes'] / 1e6:.2f} MB, SHA-256 `{card['sha256']}`"),
         ("licence", facts.get("licence") or "none given: ask who made it"),
     ]
-    return ["## The model", "", *_table(("", ""), [row for row in rows if row[1]]), ""]
+    return ["## The model", "", *markdown_table(("", ""), [row for row in rows if row[1]]), ""]
 
 
 def _labels(card: Mapping[str, Any]) -> list[str]:
@@ -82,7 +83,7 @@ def _labels(card: Mapping[str, Any]) -> list[str]:
         f"{split['valid']} watched the training, {split['test']} held out. "
         f"{count(split['metallic'], 'metallic label')} left out.",
         "",
-        *_table(headings, rows),
+        *markdown_table(headings, rows),
         "",
     ]
 
@@ -116,7 +117,7 @@ def _evaluation(card: Mapping[str, Any]) -> list[str]:
     return [
         "## Errors",
         "",
-        *_table(headings, rows),
+        *markdown_table(headings, rows),
         "",
         "Force RMSE by what moved the configurations. A short-ranged MLIP leads to films whose field a short-ranged "
         "model cannot see:",
@@ -144,7 +145,7 @@ def _by_sampler(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         for row in rows
     ]
-    return _table(headings, cells)
+    return markdown_table(headings, cells)
 
 
 def _limits(card: Mapping[str, Any]) -> list[str]:
@@ -168,4 +169,4 @@ def _limits(card: Mapping[str, Any]) -> list[str]:
 def _origin(card: Mapping[str, Any]) -> list[str]:
     rows = [(name, f"`{uuid}`") for name, uuid in card["nodes"].items()]
     versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
-    return ["## Where it comes from", "", *_table(("node", "UUID"), rows), "", f"Trained with {versions}."]
+    return ["## Where it comes from", "", *markdown_table(("node", "UUID"), rows), "", f"Trained with {versions}."]

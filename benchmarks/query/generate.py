@@ -15,6 +15,8 @@ from pathlib import Path
 
 from aiida import load_profile, orm
 
+from aiida_falsemetal.names import CAMPAIGN_GROUP
+
 from .graph import Copier, Labels, conclusions, frames_in, pair_batch, pair_labels
 from .sinks import Sink
 from .template import PAIR, read_template
@@ -33,7 +35,7 @@ def generate(campaign: str, frames: int, per_pair: int, say: bool = False, drop_
     sink.index()
     import_demo()
     template = read_template(DEMO)
-    group, _ = orm.Group.collection.get_or_create(f"falsemetal/{campaign}")
+    group, _ = orm.Group.collection.get_or_create(CAMPAIGN_GROUP + campaign)
     verdicts = _made(campaign)
     pairs = -(-frames // per_pair)
     if len(verdicts) >= pairs:

@@ -69,7 +69,7 @@ def report(campaign: str, folder: Path) -> bytes:
 
 
 def write(campaign: str, path: Path, without: Sequence[Bulk] = ()) -> Any:
-    return write_archive(campaign, f"falsemetal/{campaign}", path, without)
+    return write_archive(campaign, path, without)
 
 
 def test_an_archive_gives_the_rows_and_the_report_of_the_graph(campaign: str, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_an_archive_is_only_read(graph: Graph, tmp_path: Path) -> None:  # noqa:
     group.add_nodes([pair])
     end(first)
     path = tmp_path / "a.aiida"
-    write_archive(graph.campaign, group.label, path)
+    write_archive(graph.campaign, path)
     with mounted(path):
         printed = run(graph.campaign).stdout
     assert "| convergence NOT achieved" in printed and "exit code 410" in printed
