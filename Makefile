@@ -64,7 +64,7 @@ format: $(STAMP) ## ruff's formatter
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-reference: $(STAMP) ## figures and tables of docs/reference-campaign.md, anew from the campaign's archive
+reference: $(STAMP) ## report, figures and tables of docs/reference-campaign.md, anew from the campaign's archive
 	$(BIN)/python docs/make_reference.py
 
 docs: $(STAMP) ## the documentation site, docs/_build/html/index.html; a warning is an error

@@ -1,18 +1,14 @@
 #!/usr/bin/env python
 """Makes every figure and table of docs/reference-campaign.md from the archive: ``python docs/make_reference.py``.
 
-It runs ``falsemetal open ARCHIVE -- report reference --figures all``, copies the figures that the page shows into
-``docs/images/reference``, and writes its tables into the page, each between ``<!-- table: NAME -->`` and
-``<!-- end -->``. A table is a choice of columns of ``cells.csv``, of the figures' own numbers and of the twins' cards,
-in units that suit a reader. Two things are computed here: what theory says of a Coulomb force that ends
-(:func:`ratios`), and the gap law by the range of the potential inside (:func:`inside`).
+It runs ``falsemetal open ARCHIVE -- report reference --figures all``, keeps the report as
+``docs/data/reference-report.html``, copies the figures that the page shows into ``docs/images/reference``, and writes
+its tables into the page, each between ``<!-- table: NAME -->`` and ``<!-- end -->``. A table is a choice of columns, in
+units that suit a reader, of rows that :mod:`reference_numbers` takes from the report and from the twins' cards.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import re
 import shutil
 import subprocess
@@ -22,44 +18,35 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from aiida_falsemetal.archive.mount import mounted
-from aiida_falsemetal.mlips.catalogue import presets
-from aiida_falsemetal.physics import dielectric
-from aiida_falsemetal.physics.bulk import shifted_force
-from aiida_falsemetal.physics.expected import EPS
-from aiida_falsemetal.physics.gapmodel import calibrate
 from aiida_falsemetal.report.card import markdown_table
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import reference_numbers as told  # noqa: E402
+from reference_numbers import CAMPAIGN, Row  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 ARCHIVE = ROOT / "workflows" / "campaigns" / "reference.aiida"
-CAMPAIGN = "reference"
 TWINS = "water"
 KINDS = ("short_ranged", "long_ranged")
-MATCHED = {"water-sr": "water-lr", "twin-sr": "twin-lr", "spcfw-truncated": "spcfw-ewald"}
-"""Short-ranged potentials, each with the one that differs from it in its electrostatics only."""
-SEEN = (9.0, 4.5)
-"""Å: how far the short-ranged MACE models see, and how far one layer of them does."""
 IMAGES = ROOT / "docs" / "images" / "reference"
 PAGE = ROOT / "docs" / "reference-campaign.md"
+REPORT = ROOT / "docs" / "data" / "reference-report.html"
 TABLE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n\n).*?(?=\n<!-- end -->)", re.DOTALL)
-SHOWN = 3
-"""Metallized frames whose band edges are shown, and intact ones."""
-
-Row = dict[str, Any]
 
 
 def main(archive: Path = ARCHIVE) -> None:
-    """Figures and tables of the page, from an archive."""
+    """The report, and figures and tables of the page, from an archive."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_report(archive, folder)
+        shutil.copy(folder / "report.html", REPORT)
         shutil.rmtree(IMAGES, ignore_errors=True)
         IMAGES.mkdir(parents=True)
         for source, target in figures(folder).items():
             shutil.copy(folder / "figures" / f"{source}.svg", IMAGES / f"{target}.svg")
-        PAGE.write_text(with_tables(PAGE.read_text(), tables(folder) | twin_tables(archive)))
+        PAGE.write_text(with_tables(PAGE.read_text(), tables(archive, folder)))
 
 
 def with_tables(page: str, made: dict[str, str]) -> str:
@@ -84,42 +71,48 @@ def write_report(archive: Path, folder: Path, drawn: str = "all") -> None:
 
 def figures(folder: Path) -> dict[str, str]:
     """Names of the figures that the page shows, and what they are called there."""
-    thickest = widths(folder)[-1]["interface"]
+    thickest = told.widths(folder)[-1]["interface"]
     kept = {name: name for name in ("verdicts", "widths")} | {f"gaps_{thickest}": "gaps"}
-    for mlip in ("water-sr", "water-lr"):
+    for mlip in told.PBE:
         kept[f"dipoles_{thickest}_{mlip}_seed1"] = f"dipoles_{mlip}"
         kept[f"energies_{thickest}_{mlip}_seed1"] = f"energies_{mlip}"
-    for state, frames in edges(folder).items():
-        kept |= {layers_name(frame): f"layers_{state}_{place}" for place, frame in enumerate(frames, start=1)}
+    for state, frames in told.edges(folder).items():
+        kept |= {told.layers_name(frame): f"layers_{state}_{place}" for place, frame in enumerate(frames, start=1)}
     return kept
 
 
-def tables(folder: Path) -> dict[str, str]:
-    """Every table of the page as Markdown, by the name of its file."""
-    cells = in_order(folder)
-    return {
-        "widths": table(WIDTHS, widths(folder)),
-        "ratios": table(RATIOS, ratios(folder)),
+def tables(archive: Path, folder: Path) -> dict[str, str]:
+    """Every table of the page as Markdown, by its name."""
+    from aiida_falsemetal.query.rows import latest_pairs, pair_rows
+
+    cells = told.in_order(folder)
+    edges = [frame | {"state": state} for state, found in told.edges(folder).items() for frame in found]
+    with mounted(archive):
+        of_twins = twin_tables()
+        evaporated = told.evaporated(latest_pairs(pair_rows(CAMPAIGN)))
+    return of_twins | {
+        "widths": table(WIDTHS, told.widths(folder)),
+        "ratios": table(RATIOS, told.ratios(folder)),
+        "tails": table(TAILS, told.tails(folder, evaporated)),
         "metallized": table(METALLIZED, cells),
-        "laws": table(LAWS, laws(folder)),
-        "inside": table(LAWS, inside(folder)),
-        "energies": table(ENERGIES, cells),
+        "laws": table(LAWS, told.laws(folder)),
+        "predictors": table(PREDICTORS, told.predictors(folder)),
+        "energies": table(ENERGIES, told.energies(folder)),
         "mlpeg": table(MLPEG, cells),
-        "edges": table(EDGES, [frame | {"state": state} for state, found in edges(folder).items() for frame in found]),
+        "edges": table(EDGES, edges),
     }
 
 
-def twin_tables(archive: Path) -> dict[str, str]:
+def twin_tables() -> dict[str, str]:
     """Tables of how the twins were trained, from the nodes that their models come from."""
     from aiida_falsemetal.query.heldout import errors_by_sampler
     from aiida_falsemetal.query.twins import trained_twins
 
-    with mounted(archive):
-        made = trained_twins(TWINS)
-        if made is None:
-            raise ValueError(f"{archive} has no trained twins {TWINS}")
-        errors = [made.errors[kind] for kind in KINDS]
-        moved = [errors_by_sampler(made, kind) for kind in KINDS]
+    made = trained_twins(TWINS)
+    if made is None:
+        raise ValueError(f"There are no trained twins {TWINS}.")
+    errors = [made.errors[kind] for kind in KINDS]
+    moved = [errors_by_sampler(made, kind) for kind in KINDS]
     rows, both = zip(*(found["rows"] for found in errors), strict=True), zip(*moved, strict=True)
     return {
         "twins": table(ERRORS, [short | {"long": long["force_rmse"]} for short, long in rows]),
@@ -133,112 +126,6 @@ def slopes(part: str, errors: Sequence[Row]) -> Row:
     found = {kind: one["slopes"][part] for kind, one in zip(KINDS, errors, strict=True)}
     named = {f"{kind}_{key}": one[key] for kind, one in found.items() for key in ("slope", "low", "high")}
     return {"part": PARTS[part], "films": found["short_ranged"]["frames"], **named}
-
-
-def in_order(folder: Path) -> list[Row]:
-    """Cells with their film's thickness, the thinnest first; MLIPs as in ``cells.csv``."""
-    depths = {row["interface"]: row["thickness"] for row in widths(folder)}
-    found = [cell | {"thickness": depths[cell["interface"]]} for cell in read_csv(folder / "cells.csv")]
-    return sorted(found, key=lambda cell: cell["thickness"])
-
-
-def widths(folder: Path) -> list[Row]:
-    """Spread of the dipole in every cell, the thinnest film first."""
-    return sorted(numbers(folder, "widths", "width"), key=lambda row: row["thickness"])
-
-
-def laws(folder: Path) -> list[Row]:
-    """The gap law of every interface."""
-    found = []
-    for path in sorted((folder / "figures").glob("gaps_*.json")):
-        content = json.loads(path.read_text())
-        values = {key: one["value"] for key, one in content["parameters"].items()}
-        found.append(values | {"interface": content["of"][0]})
-    return found
-
-
-def inside(folder: Path) -> list[Row]:
-    """The gap law with the range of the potential inside the film in the drop's place, of every film and of all."""
-    frames = [frame for frame in read_csv(folder / "results.csv") if frame["gap"] is not None]
-    found = []
-    for film in (*sorted({frame["interface"] for frame in frames}), "all"):
-        chosen = [frame for frame in frames if film in (frame["interface"], "all")]
-        span, gap = (np.array([frame[key] for frame in chosen]) for key in ("potential_range", "gap"))
-        law = vars(calibrate(span, gap, np.array([frame["metallic"] == "True" for frame in chosen])))
-        falling = {"slope": -law["slope"], "slope_low": -law["slope_high"], "slope_high": -law["slope_low"]}
-        found.append(law | falling | {"interface": film})
-    return found
-
-
-def ratios(folder: Path) -> list[Row]:
-    """Spread of each short-ranged potential over its partner's, with what theory says of a Coulomb force that ends."""
-    found = numbers(folder, "widths", "short over long")
-    return [row | {"theory": theory(row)} for row in found if MATCHED.get(row["mlip"]) == row["over"]]
-
-
-def theory(row: Row) -> str:
-    """Ratio of the spreads in linear response, sharp faces, for the control's own force and for what a MACE sees."""
-    if row["mlip"] != "spcfw-truncated":
-        return ", ".join(f"{ended(row['thickness'], end, 0.0):.2f} at {end:g} Å" for end in SEEN)
-    own = presets()[row["mlip"]].kwargs
-    return f"{ended(row['thickness'], own['cutoff'], own['damping']):.2f} at {own['cutoff']:g} Å"
-
-
-def ended(thickness: float, cutoff: float, damping: float) -> float:
-    """Spread with a shifted force over the one with the full force."""
-    ends = dielectric.truncated_film(EPS, thickness, shifted_force(cutoff, damping), cutoff)
-    return math.sqrt(ends / dielectric.isolated_film(EPS))
-
-
-def edges(folder: Path) -> dict[str, list[Row]]:
-    """Frames whose local band edges are shown: metallized and intact ones, one of each film before a second of any.
-
-    Of each, the frames with the widest drop: those are the ones that a reader doubts.
-    """
-    frames = [frame for frame in read_csv(folder / "results.csv") if frame["vbm_z"] is not None]
-    return {
-        "metallized": widest(frame for frame in frames if frame["metallic"] == "True"),
-        "intact": widest(frame for frame in frames if frame["metallic"] == "False"),
-    }
-
-
-def widest(frames: Iterable[Row]) -> list[Row]:
-    """Some frames of large drop, from as many films as there are."""
-    rest = sorted(frames, key=lambda frame: -abs(frame["expected_drop"]))
-    # Not a set: of more films than are shown it would choose others at every start.
-    films = dict.fromkeys(frame["interface"] for frame in rest)
-    first = [next(frame for frame in rest if frame["interface"] == film) for film in films]
-    chosen = first + [frame for frame in rest if frame not in first]
-    return sorted(chosen[:SHOWN], key=lambda frame: frame["interface"])
-
-
-def layers_name(frame: Row) -> str:
-    """Of a frame's figure."""
-    return f"layers_{frame['interface']}_{frame['mlip']}_seed{frame['seed']:.0f}_step{frame['step']:.0f}"
-
-
-def numbers(folder: Path, figure: str, part: str) -> list[Row]:
-    """Rows of one part of a figure's numbers."""
-    content = json.loads((folder / "figures" / f"{figure}.json").read_text())
-    for found in content["parts"]:
-        if found["name"] == part:
-            columns = found["values"]
-            return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return []
-
-
-def read_csv(path: Path) -> list[Row]:
-    """Rows with numbers as numbers; what is empty is None."""
-    with path.open(newline="") as file:
-        return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(file)]
-
-
-def number(text: str) -> Any:
-    """A number if the text is one."""
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return text
 
 
 def plain(key: str, digits: int, scale: float = 1.0) -> Callable[[Row], str]:
@@ -290,7 +177,18 @@ RATIOS: Columns = (
     ("short-ranged", code("mlip")),
     ("long-ranged", code("over")),
     ("ratio of the spreads", interval("ratio", "ratio_low", "ratio_high", 2)),
-    ("theory, Coulomb force ending", plain("theory", 0)),
+    ("theory, Coulomb force ending", plain("sharp", 0)),
+    ("the same, film 2.5 Å thicker", plain("thicker", 0)),
+)
+TAILS: Columns = (
+    FILM,
+    MLIP,
+    ("mean drop (V)", interval("mean", "low", "high", 2)),
+    ("widest drop of the MD (V)", plain("widest", 1)),
+    ("time beyond 5 V (%)", plain("far", 1, 100.0)),
+    ("widest drop computed (V)", plain("computed", 1)),
+    ("time with a molecule outside (%)", plain("outside", 0, 100.0)),
+    ("sd of the drop when none is (V)", plain("whole", 2)),
 )
 METALLIZED: Columns = (
     FILM,
@@ -299,6 +197,7 @@ METALLIZED: Columns = (
     ("metallic / converged / selected", counts),
     ("smallest gap (eV)", plain("min_gap", 2)),
     ("metallized (% of the trajectory)", interval("metallized", "metallized_low", "metallized_high", 1, 100.0)),
+    ("at most, by the gap law (%)", plain("metallized_bound", 2, 100.0)),
     ("R-hat", plain("rhat", 2)),
 )
 LAWS: Columns = (
@@ -308,11 +207,17 @@ LAWS: Columns = (
     ("slope (eV/V)", interval("slope", "slope_low", "slope_high", 2)),
     ("scatter (eV)", plain("scatter", 2)),
 )
+PREDICTORS: Columns = (
+    ("frames of", plain("molecules", 0)),
+    ("gap against", plain("against", 0)),
+    *LAWS[1:],
+)
 ENERGIES: Columns = (
     FILM,
     MLIP,
-    ("missing-energy slope", interval("missing_energy_slope", "missing_energy_low", "missing_energy_high", 2)),
-    ("frames", plain("missing_energy_frames", 0)),
+    ("missing-energy slope", interval("charges_slope", "charges_low", "charges_high", 2)),
+    ("with pw.x's own dipole", interval("own_slope", "own_low", "own_high", 2)),
+    ("frames", plain("frames", 0)),
 )
 MLPEG: Columns = (
     FILM,

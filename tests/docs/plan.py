@@ -80,6 +80,7 @@ NOT_RUN: dict[str, str] = {
     ),
     "falsemetal twins workflows/twins/water.yaml --dry-run": TWINS,
     "falsemetal screen workflows/campaigns/reference.yaml --follow": "takes a day of two cores",
+    "falsemetal screen workflows/campaigns/reference-seed3.yaml --follow": "takes two hours of two cores",
     "verdi -p falsemetal archive import workflows/campaigns/reference.aiida": "30 MB into a profile of others",
     "falsemetal open workflows/campaigns/reference.aiida": REFERENCE,
     "falsemetal open workflows/campaigns/reference.aiida -- query pairs": REFERENCE,

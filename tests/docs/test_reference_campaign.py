@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 import make_reference  # noqa: E402
 
 IMAGE = re.compile(r"\(images/reference/(\w[\w-]*)\.svg\)")
+DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +29,19 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_table_is_the_archives(report: Path) -> None:
     """Also none is missing and none has lost its place: `make reference` mends it."""
-    made = make_reference.tables(report) | make_reference.twin_tables(make_reference.ARCHIVE)
+    made = make_reference.tables(make_reference.ARCHIVE, report)
     page = make_reference.PAGE.read_text()
     assert make_reference.with_tables(page, made) == page
     assert all(len(table.splitlines()) > 2 for table in made.values())
+
+
+def test_the_report_beside_the_page_is_the_archives(report: Path) -> None:
+    """Its numbers of pairs and cells: frames are packed in the page, and of the same graph."""
+    shipped = DATA.search(make_reference.REPORT.read_text())
+    assert shipped is not None
+    shown, made = json.loads(shipped.group(1)), json.loads((report / "results.json").read_text())
+    assert shown["frames"]["number"] == len(made["frames"])
+    assert shown | {"frames": None} == made | {"frames": None}
 
 
 def test_a_table_without_a_place_is_named() -> None:
@@ -44,5 +55,5 @@ def test_every_image_is_shown_and_is_there() -> None:
 
 
 def test_there_are_edges_of_three_metallized_and_three_intact_frames(report: Path) -> None:
-    found = make_reference.edges(report)
+    found = make_reference.told.edges(report)
     assert {state: len(frames) for state, frames in found.items()} == {"metallized": 3, "intact": 3}
