@@ -266,7 +266,8 @@ def _check_frames(evidence: Evidence, limits: Thresholds) -> Point:
         return high <= limits.acceptable if safe else low > limits.acceptable
 
     needed = smallest_trials(enough, metallized.n_eff)
-    more = None if needed is None else (needed / metallized.n_eff - 1.0) * evidence.selected
+    # Wilson's interval stands in for that of the pooled seeds, which may be the wider one: then it asks for no frame.
+    more = None if needed is None else max((needed / metallized.n_eff - 1.0) * evidence.selected, 1.0)
     outcome = SAFE if safe else FALSE
     return reason, first + _frames(more, f" more, with the same fraction, would make it {outcome}.")
 

@@ -49,6 +49,13 @@ def test_safe_takes_381_frames_at_one_per_cent() -> None:
     assert judge(evidence(0, 24), Thresholds(acceptable=0.15)).verdict == SAFE
 
 
+def test_never_no_frame_more() -> None:
+    """The seeds' pooled interval is wider than Wilson's of as many trials, which would have decided already."""
+    pooled = replace(evidence(2, 12), metallized=Fraction(0.109, 0.007, 0.415, 100.0))
+    assert wilson(0.109, 100.0, 0.95)[0] > 0.01
+    assert "1 frame more, with the same fraction, would make it false metallization." in judge(pooled).would_decide
+
+
 def test_two_of_24_are_too_many_and_one_is_open() -> None:
     assert judge(evidence(2, 24)).verdict == FALSE
     one = judge(evidence(1, 24))
