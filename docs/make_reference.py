@@ -41,7 +41,9 @@ def main(archive: Path = ARCHIVE) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_report(archive, folder)
-        shutil.copy(folder / "report.html", REPORT)
+        # Many figures are files beside their report; this one stands alone.
+        write_report(archive, folder / "alone", drawn="none")
+        shutil.copy(folder / "alone" / "report.html", REPORT)
         shutil.rmtree(IMAGES, ignore_errors=True)
         IMAGES.mkdir(parents=True)
         for source, target in figures(folder).items():

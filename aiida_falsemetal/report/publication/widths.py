@@ -123,13 +123,23 @@ def draw_widths(numbers: Numbers, look: dict[Any, Look]) -> Figure:
         _marks(above, part, mlip, "drop", look[mlip], shift)
         _marks(below, part, mlip, "ratio", look[mlip], shift)
     below.axhline(1.0, color=INK, lw=0.8, ls=(0, (4, 2)))
-    above.set_ylim(bottom=0.0)
-    below.set_ylim(bottom=0.0)
+    for axes in (above, below):
+        _logarithmic(axes)
     above.set_ylabel(f"sd of {lowered('M', 'z')}/(ε₀A) (V)")
     below.set_ylabel("observed / expected")
     below.set_xlabel("thickness (Å)")
     legend_below(figure, above, columns)
     return figure
+
+
+def _logarithmic(axes: Axes) -> None:
+    """Ratios are what counts, and the upper end of a few samples' interval would flatten all else."""
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _expected(axes: Axes, part: Part, half: float) -> None:
