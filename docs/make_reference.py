@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Makes every figure and table of docs/reference-campaign.md from the archive: ``python docs/make_reference.py``.
 
-It runs ``falsemetal open ARCHIVE -- report reference --figures all``, keeps the report as
-``docs/data/reference-report.html``, copies the figures that the page shows into ``docs/images/reference``, and writes
-its tables into the page, each between ``<!-- table: NAME -->`` and ``<!-- end -->``. A table is a choice of columns, in
+It runs ``falsemetal open ARCHIVE -- report reference`` with all figures, and copies those that the page shows into
+``docs/images/reference``; and once more without any, for ``docs/data/reference-report.html``, which stands alone. It
+writes the page's tables, each between ``<!-- table: NAME -->`` and ``<!-- end -->``. A table is a choice of columns, in
 units that suit a reader, of rows that :mod:`reference_numbers` takes from the report and from the twins' cards.
 """
 
@@ -18,13 +18,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import reference_numbers as told
+from reference_numbers import CAMPAIGN, Row
+
 from aiida_falsemetal.archive.mount import mounted
 from aiida_falsemetal.report.card import markdown_table
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import reference_numbers as told  # noqa: E402
-from reference_numbers import CAMPAIGN, Row  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 ARCHIVE = ROOT / "workflows" / "campaigns" / "reference.aiida"
@@ -85,13 +83,11 @@ def figures(folder: Path) -> dict[str, str]:
 
 def tables(archive: Path, folder: Path) -> dict[str, str]:
     """Every table of the page as Markdown, by its name."""
-    from aiida_falsemetal.query.rows import latest_pairs, pair_rows
-
     cells = told.in_order(folder)
     edges = [frame | {"state": state} for state, found in told.edges(folder).items() for frame in found]
     with mounted(archive):
         of_twins = twin_tables()
-        evaporated = told.evaporated(latest_pairs(pair_rows(CAMPAIGN)))
+        evaporated = told.evaporated()
     return of_twins | {
         "widths": table(WIDTHS, told.widths(folder)),
         "ratios": table(RATIOS, told.ratios(folder)),
@@ -180,14 +176,14 @@ RATIOS: Columns = (
     ("long-ranged", code("over")),
     ("ratio of the spreads", interval("ratio", "ratio_low", "ratio_high", 2)),
     ("theory, Coulomb force ending", plain("sharp", 0)),
-    ("the same, film 2.5 Å thicker", plain("thicker", 0)),
+    (f"the same, film {told.THICKER:g} Å thicker", plain("thicker", 0)),
 )
 TAILS: Columns = (
     FILM,
     MLIP,
     ("mean drop (V)", interval("mean", "low", "high", 2)),
     ("widest drop of the MD (V)", plain("widest", 1)),
-    ("time beyond 5 V (%)", plain("far", 1, 100.0)),
+    (f"time beyond {told.FAR:g} V (%)", plain("far", 1, 100.0)),
     ("widest drop computed (V)", plain("computed", 1)),
     ("time with a molecule outside (%)", plain("outside", 0, 100.0)),
     ("sd of the drop when none is (V)", plain("whole", 2)),

@@ -71,7 +71,7 @@ def laws(folder: Path) -> list[Row]:
     """The gap law of every interface."""
     found = []
     for path in sorted((folder / "figures").glob("gaps_*.json")):
-        content = json.loads(path.read_text())
+        content = figure(folder, path.stem)
         values = {key: one["value"] for key, one in content["parameters"].items()}
         found.append(values | {"interface": content["of"][0]})
     return found
@@ -92,15 +92,10 @@ def predictors(folder: Path) -> list[Row]:
 
 def law(frames: Iterable[Row], key: str, only_open: bool) -> Row:
     """Line of the gap against one column, metallic frames censored or left out."""
-    chosen = [frame for frame in frames if not (only_open and is_metallic(frame))]
+    chosen = [frame for frame in frames if not (only_open and frame["metallic"])]
     size, gap = (np.array([frame[name] for frame in chosen]) for name in (key, "gap"))
-    found = vars(calibrate(size, gap, np.array([is_metallic(frame) for frame in chosen])))
+    found = vars(calibrate(size, gap, np.array([frame["metallic"] for frame in chosen])))
     return found | {"slope": -found["slope"], "slope_low": -found["slope_high"], "slope_high": -found["slope_low"]}
-
-
-def is_metallic(frame: Row) -> bool:
-    """Of a row of ``results.csv``."""
-    return bool(frame["metallic"] == "True")
 
 
 def ratios(folder: Path) -> list[Row]:
@@ -134,7 +129,7 @@ def ended(thickness: float, cutoff: float, damping: float) -> float:
 def energies(folder: Path) -> list[Row]:
     """The missing-energy test of every cell, and of every MLIP over all films, each film with a constant of its own."""
     volumes = {row["interface"]: row["thickness"] * row["area"] for row in widths(folder)}
-    frames = [frame for frame in read_csv(folder / "results.csv") if frame["interface"] in volumes]
+    frames = read_csv(folder / "results.csv")
     cells = in_order(folder)
     alone = [[f for f in frames if (f["interface"], f["mlip"]) == (cell["interface"], cell["mlip"])] for cell in cells]
     found = [cell | missing(own, volumes) for cell, own in zip(cells, alone, strict=True)]
@@ -145,7 +140,7 @@ def energies(folder: Path) -> list[Row]:
 
 def missing(frames: Iterable[Row], volumes: dict[str, float]) -> Row:
     """Missing-energy slopes with the point charges' dipole and with the one that pw.x has found."""
-    used = [f for f in frames if role(f | {"metallic": None if f["metallic"] is None else is_metallic(f)}) == USED]
+    used = [frame for frame in frames if role(frame) == USED]
     row: Row = {"frames": len(used)}
     for name, key in (("charges", "Mz"), ("own", "dipole")):
         told = slope(
@@ -195,17 +190,18 @@ def tails(folder: Path, evaporated: dict[tuple[str, str, int], np.ndarray]) -> l
 
 def drops(folder: Path, interface: str, mlip: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Drop in V of every sample of a run, and which ones count."""
-    content = json.loads((folder / "figures" / f"dipoles_{interface}_{mlip}_seed{seed}.json").read_text())
-    series = next(part["values"] for part in content["parts"] if part["name"] == "series")
+    content = figure(folder, f"dipoles_{interface}_{mlip}_seed{seed}")
+    series = columns(content, "series")
     start = content["parameters"]["counted_from"]["value"]
     # A run that ended during its equilibration has no start.
     return np.array(series["Mz_per_area"]) / EPS0, np.array(series["time_ps"]) >= (math.inf if start is None else start)
 
 
-def evaporated(pairs: Iterable[Row]) -> dict[tuple[str, str, int], np.ndarray]:
+def evaporated() -> dict[tuple[str, str, int], np.ndarray]:
     """Molecules outside of the film in every sample of the pairs' runs, from the graph that is loaded."""
-    from aiida_falsemetal.query.rows import pair_series
+    from aiida_falsemetal.query.rows import latest_pairs, pair_rows, pair_series
 
+    pairs = latest_pairs(pair_rows(CAMPAIGN))
     named = {pair["pair_pk"]: (pair["interface"], pair["mlip"], int(pair["seed"])) for pair in pairs}
     return {named[pk]: arrays["evaporated"] for pk, arrays in pair_series(list(named)).items()}
 
@@ -217,8 +213,8 @@ def edges(folder: Path) -> dict[str, list[Row]]:
     """
     frames = [frame for frame in read_csv(folder / "results.csv") if frame["vbm_z"] is not None]
     return {
-        "metallized": widest(frame for frame in frames if is_metallic(frame)),
-        "intact": widest(frame for frame in frames if not is_metallic(frame)),
+        "metallized": widest(frame for frame in frames if frame["metallic"]),
+        "intact": widest(frame for frame in frames if not frame["metallic"]),
     }
 
 
@@ -237,24 +233,33 @@ def layers_name(frame: Row) -> str:
     return f"layers_{frame['interface']}_{frame['mlip']}_seed{frame['seed']:.0f}_step{frame['step']:.0f}"
 
 
-def numbers(folder: Path, figure: str, part: str) -> list[Row]:
+def figure(folder: Path, name: str) -> dict[str, Any]:
+    """What a figure was drawn from."""
+    content: dict[str, Any] = json.loads((folder / "figures" / f"{name}.json").read_text())
+    return content
+
+
+def columns(content: dict[str, Any], part: str) -> dict[str, list[Any]]:
+    """Columns of one part of a figure's numbers; none of a part that it has not."""
+    return next((found["values"] for found in content["parts"] if found["name"] == part), {})
+
+
+def numbers(folder: Path, name: str, part: str) -> list[Row]:
     """Rows of one part of a figure's numbers."""
-    content = json.loads((folder / "figures" / f"{figure}.json").read_text())
-    for found in content["parts"]:
-        if found["name"] == part:
-            columns = found["values"]
-            return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return []
+    values = columns(figure(folder, name), part)
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
 def read_csv(path: Path) -> list[Row]:
-    """Rows with numbers as numbers; what is empty is None."""
+    """Rows with numbers as numbers and truths as truths; what is empty is None."""
     with path.open(newline="") as file:
-        return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(file)]
+        return [{key: value(text) for key, text in row.items()} for row in csv.DictReader(file)]
 
 
-def number(text: str) -> Any:
-    """A number if the text is one."""
+def value(text: str) -> Any:
+    """What a cell of a CSV says."""
+    if text in ("True", "False"):
+        return text == "True"
     try:
         return float(text) if text else None
     except ValueError:

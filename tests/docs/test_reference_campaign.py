@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ..report.embedded import numbers_of
+from ..report.test_embed import rows_of
 from .plan import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -16,7 +18,6 @@ sys.path.insert(0, str(ROOT / "docs"))
 import make_reference  # noqa: E402
 
 IMAGE = re.compile(r"\(images/reference/(\w[\w-]*)\.svg\)")
-DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +37,11 @@ def test_every_table_is_the_archives(report: Path) -> None:
 
 
 def test_the_report_beside_the_page_is_the_archives(report: Path) -> None:
-    """Its numbers of pairs and cells: frames are packed in the page, and of the same graph."""
+    """All its numbers."""
     page = make_reference.REPORT.read_text()
     assert 'href="figures/' not in page, "it links to files that do not come with it"
-    shipped = DATA.search(page)
-    assert shipped is not None
-    shown, made = json.loads(shipped.group(1)), json.loads((report / "results.json").read_text())
-    assert shown["frames"]["number"] == len(made["frames"])
-    assert shown | {"frames": None} == made | {"frames": None}
+    shown = numbers_of(page, "data")
+    assert shown | {"frames": rows_of(shown["frames"])} == json.loads((report / "results.json").read_text())
 
 
 def test_a_table_without_a_place_is_named() -> None:

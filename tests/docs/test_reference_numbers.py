@@ -27,7 +27,7 @@ def frame(drop: float, gap: float, **more: Any) -> told.Row:
     return {
         "expected_drop": drop,
         "gap": gap,
-        "metallic": str(gap < 0.2),
+        "metallic": gap < 0.2,
         "mlip": "water-sr",
         "interface": "thin",
         **more,

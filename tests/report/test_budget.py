@@ -17,6 +17,7 @@ from aiida_falsemetal.report.budget import drawn_pairs, frames_of_page
 from aiida_falsemetal.report.data import csv_text, json_text, plain
 from aiida_falsemetal.report.summary import summarize
 
+from .embedded import numbers_of
 from .large import large_campaign
 
 ROWS: list[dict[str, Any]] = [
@@ -33,12 +34,6 @@ def test_half_are_the_most_telling_and_half_are_of_the_others() -> None:
     assert shown[:20] == gaps[:20]
     assert shown[-1] > 4.0 and any(ROWS[place]["gap"] is None for place in places)
     assert frames_of_page(ROWS, 400) == list(range(400)) and frames_of_page([], 40) == []
-
-
-def numbers_of(page: str, name: str) -> Any:
-    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page, re.DOTALL)
-    assert found is not None
-    return json.loads(found[1])
 
 
 def test_a_page_that_cannot_hold_all_says_so_and_the_files_have_all(
