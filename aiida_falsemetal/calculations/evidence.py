@@ -280,12 +280,19 @@ def missing_energy_test(results: Sequence[Mapping[str, Any]], geometry: Mapping[
 def fitted_law(frames: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """E_g0 (eV) and slope (eV/V) of the gap against the point charges' drop, errors in both; None of too few frames."""
     empty = {f"law_{key}": None for key in LAW_KEYS}
+    law = calibrated(frames)
+    return empty if law is None else {f"law_{key}": getattr(law, key) for key in LAW_KEYS}
+
+
+def calibrated(frames: Sequence[Mapping[str, Any]]) -> gapmodel.GapLaw | None:
+    """The law of these frames; None of too few."""
     drop, gap, metallic = known_frames(frames)
+    # Results of older versions have no drop of DFT's.
+    measured = np.array([frame.get("drop") for frame in frames if _is_known(frame)], float)
     try:
-        law = gapmodel.calibrate(drop, gap, metallic, drop_error(frames))
+        return gapmodel.calibrate(drop, gap, metallic, measured)
     except ValueError:
-        return empty
-    return {f"law_{key}": getattr(law, key) for key in LAW_KEYS}
+        return None
 
 
 def predicted_gaps(frames: Sequence[Mapping[str, Any]], confidence: float = 0.95) -> dict[str, Any] | None:
@@ -306,35 +313,14 @@ def predicted_gaps(frames: Sequence[Mapping[str, Any]], confidence: float = 0.95
 
 def known_frames(frames: Sequence[Mapping[str, Any]]) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Point charges' drop (V), gap (eV, 0 where metallic) and label of the frames that have a gap."""
-    known = [frame for frame in frames if frame["gap"] is not None and frame.get("expected_drop") is not None]
+    known = [frame for frame in frames if _is_known(frame)]
     metallic = np.array([bool(frame["metallic"]) for frame in known], bool)
     gap = np.array([frame["gap"] for frame in known], float)
     return np.array([frame["expected_drop"] for frame in known], float), np.where(metallic, 0.0, gap), metallic
 
 
-def drop_error(frames: Sequence[Mapping[str, Any]]) -> float:
-    """Standard deviation (V) by which the point charges' |drop| errs, in open frames; 0 where they cannot tell.
-
-    It is what attenuates the slope of a gap on |drop|: var |x| - cov(|x|, f |y|), x being the point charges' drop, y
-    DFT's, and f the constant factor between the two, which belongs to the slope. For drops far from 0 that is the
-    variance of x - f y. Films' drops lie around 0, where an error folds over with its drop and counts for less: taken
-    in full it made the slope of simulated films too steep by a seventh. Where the error would explain more than half of
-    the spread nothing is left to calibrate on, and the plain regression has to do.
-    """
-    pairs = np.array(
-        [
-            (frame["expected_drop"], frame["drop"])
-            for frame in frames
-            if frame["gap"] is not None and not frame["metallic"] and frame.get("drop") is not None
-        ],
-        float,
-    ).reshape(-1, 2)
-    if len(pairs) < 5 or not np.any(pairs[:, 1]):
-        return 0.0
-    factor = float(pairs[:, 0] @ pairs[:, 1] / (pairs[:, 1] @ pairs[:, 1]))
-    spread = np.cov(np.abs(pairs[:, 0]), factor * np.abs(pairs[:, 1]), ddof=0)
-    square = max(float(spread[0, 0] - spread[0, 1]), 0.0)
-    return float(np.sqrt(square)) if square <= 0.5 * float(spread[0, 0]) else 0.0
+def _is_known(frame: Mapping[str, Any]) -> bool:
+    return frame["gap"] is not None and frame.get("expected_drop") is not None
 
 
 def pooled_fraction(seeds: Sequence[Seed]) -> Fraction | None:

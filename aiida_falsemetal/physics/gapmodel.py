@@ -13,8 +13,8 @@ Two lines, for two questions:
 - :class:`GapModel` *predicts* the gap of a frame that was not computed from its point-charge drop. For this the errors
   of point charges must stay in: the regression of the gap on the drop as it is known is the best line.
 - :func:`calibrate` asks for the *law* itself, E_g0 and the slope, with errors in both. Errors in the drop flatten a
-  regression; with their standard deviation known, the spread of the drops is corrected for them (Fuller, Measurement
-  Error Models (1987), section 1.2).
+  regression; with their standard deviation from DFT's drop (:mod:`.droperror`), the spread of the drops is corrected
+  for them (Fuller, Measurement Error Models (1987), section 1.2).
 
 Nothing here needs to be right for the estimates of :mod:`.estimation` to be unbiased; it decides how narrow they are.
 """
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from .droperror import drop_errors
 from .gaplaw import INTERCEPT
 
 Array = NDArray[np.float64]
@@ -136,7 +137,11 @@ class GapModel:
 
 @dataclass(frozen=True)
 class GapLaw:
-    """E_g0 (eV) and slope (eV/V) with intervals; ``scatter`` (eV) is that of the gap about the line."""
+    """E_g0 (eV) and slope (eV/V) with intervals.
+
+    :param scatter: of the gap about the line, eV.
+    :param drop_error: what the law was corrected for, V.
+    """
 
     intercept: float
     intercept_low: float
@@ -147,6 +152,7 @@ class GapLaw:
     scatter: float
     frames: int
     metallic: int
+    drop_error: float
 
 
 def from_prior(prior: Prior) -> GapModel:
@@ -169,7 +175,7 @@ def fit_gap_model(drop: Array, gap: Array, metallic: NDArray[np.bool_], prior: P
         _enough(size, closed)
     elif not len(size):
         return from_prior(prior)
-    a, b, s = (float(x[0]) for x in _em(size, height, closed, np.ones((1, len(size))), prior, 0.0))
+    a, b, s = (float(x[0]) for x in _em(size, height, closed, np.ones((1, len(size))), prior, np.zeros(1)))
     carried = np.where(closed, _carried((CLOSED - (a - b * size)) / s)[1], 1.0).sum()
     free = float(carried) - 2.0 if prior is None else max(float(carried) - 1.0, 0.0) + prior.scatter_weight
     model = GapModel(a, b, s, _covariance(size, closed, a, b, s, prior), free, len(size), int(closed.sum()))
@@ -179,30 +185,37 @@ def fit_gap_model(drop: Array, gap: Array, metallic: NDArray[np.bool_], prior: P
 
 
 def calibrate(
-    drop: Array, gap: Array, metallic: NDArray[np.bool_], drop_error: float = 0.0, confidence: float = 0.95
+    drop: Array,
+    gap: Array,
+    metallic: NDArray[np.bool_],
+    measured: Array | None = None,
+    confidence: float = 0.95,
 ) -> GapLaw:
     """E_g0 and slope of one interface and functional, errors in both, with intervals.
 
-    Intervals are jackknife ones (Student's t with n - 2 degrees of freedom), frames taken to be independent.
+    Intervals are jackknife ones (Student's t with n - 2 degrees of freedom), frames taken to be independent; the drop's
+    error is found anew without each frame.
 
     :param drop: shape (n,), V, of either sign.
     :param gap: shape (n,), eV; of a metallic frame it is not used.
     :param metallic: shape (n,).
-    :param drop_error: standard deviation of the drop's own error in V, for point charges the scatter of DFT's drop
-        about theirs; 0 for DFT's own drop of open frames.
-    :raises ValueError: as :func:`fit_gap_model`, or if ``drop_error`` is negative or leaves the drops no spread.
+    :param measured: shape (n,), V, DFT's own drop, where ``drop`` is the point charges'; NaN where there is none, and
+        not used of a metallic frame, whose drop is pinned. Without it the drop is taken to have no error.
+    :raises ValueError: as :func:`fit_gap_model`, or if ``measured`` does not pair up with the drops.
     """
     size, height, closed = _frames(drop, gap, metallic)
     _enough(size, closed)
-    if not drop_error >= 0.0 or drop_error**2 > 0.5 * np.var(size[~closed]):
-        raise ValueError(f"An error of the drop of {drop_error} V is negative or explains most of the drops' spread.")
     n = len(size)
     weights = np.concatenate([np.ones((1, n)), 1.0 - np.eye(n)])
-    a, b, s = _em(size, height, closed, weights, None, drop_error)
+    known = np.full(n, np.nan) if measured is None else np.asarray(measured, float)
+    if known.shape != size.shape:
+        raise ValueError(f"Drops and DFT's own do not pair up: {size.shape}, {known.shape}.")
+    errors = drop_errors(np.asarray(drop, float), np.where(closed, np.nan, known), weights)
+    a, b, s = _em(size, height, closed, weights, None, errors)
     quantile = float(stats.t.ppf((1.0 + confidence) / 2.0, n - 2))
     reach = [quantile * float(np.sqrt((n - 1) / n * np.sum((x[1:] - x[1:].mean()) ** 2))) for x in (a, b)]
     ends = [(float(x[0]), float(x[0] - r), float(x[0] + r)) for x, r in zip((a, b), reach, strict=True)]
-    return GapLaw(*ends[0], *ends[1], float(s[0]), n, int(closed.sum()))
+    return GapLaw(*ends[0], *ends[1], float(s[0]), n, int(closed.sum()), float(errors[0]))
 
 
 def _moments(centre: Array, sd: Array, shift: float, stretch: float) -> Prediction:
@@ -253,9 +266,10 @@ def _enough(size: Array, closed: NDArray[np.bool_]) -> None:
 
 
 def _em(
-    size: Array, height: Array, closed: NDArray[np.bool_], weights: Array, prior: Prior | None, drop_error: float
+    size: Array, height: Array, closed: NDArray[np.bool_], weights: Array, prior: Prior | None, errors: Array
 ) -> tuple[Array, Array, Array]:
-    """Intercept, slope and scatter by expectation maximisation, for every row of ``weights`` (shape (R, n)) at once."""
+    """Intercept, slope and scatter by expectation maximisation, for every row of ``weights`` (shape (R, n)) and of the
+    drop's ``errors`` (shape (R,)) at once."""
     rows = len(weights)
     start = prior or Prior()
     a, b, s = (np.full(rows, value) for value in (start.intercept, start.slope, start.scatter))
@@ -264,7 +278,7 @@ def _em(
         mean, square, robust = _expect(height - centre, (CLOSED - centre) / s[:, None], s[:, None], closed)
         s = _scatter(square, weights, np.where(closed, robust, 1.0), prior)
         before = a, b
-        a, b = _line(size, centre + mean, weights * robust, s, prior, drop_error)
+        a, b = _line(size, centre + mean, weights * robust, s, prior, errors)
         if max(np.abs(a - before[0]).max(), np.abs(b - before[1]).max()) < TOLERANCE:
             break
     return a, b, s
@@ -304,11 +318,11 @@ def _scatter(square: Array, weights: Array, carried: Array, prior: Prior | None)
 
 
 def _line(
-    size: Array, height: Array, weights: Array, s: Array, prior: Prior | None, drop_error: float
+    size: Array, height: Array, weights: Array, s: Array, prior: Prior | None, errors: Array
 ) -> tuple[Array, Array]:
     """Weighted least squares of ``height`` (R, n) on ``size``, its sum of squares less that of the drop's errors."""
     w0, w1 = weights.sum(axis=1), weights @ size
-    w2 = weights @ (size**2 - drop_error**2)
+    w2 = weights @ size**2 - w0 * errors**2
     y0, y1 = (weights * height).sum(axis=1), -(weights * height) @ size
     if prior is not None:
         pull0, pull1 = (s / prior.intercept_sd) ** 2, (s / prior.slope_sd) ** 2

@@ -1,7 +1,8 @@
 """The verdicts of a campaign: each interface's gap law, and each interface and MLIP judged from all its seeds.
 
 These are calcfunctions on what finished pairs have left; nothing is computed twice, and nothing of a pair is changed.
-A campaign is concluded when its ScreenWorkChain ends, and anew whenever its thresholds or its reference change.
+A campaign is concluded when its ScreenWorkChain ends, and anew whenever its thresholds, its reference or this package's
+rules change.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from aiida import orm
 
-from ..calculations.verdict import THRESHOLDS, cell_verdict, interface_law
+from ..calculations.verdict import RULES, THRESHOLDS, cell_verdict, interface_law
 from ..names import ASKED, CAMPAIGN_GROUP, CELL, ENDED, EXTRAS, LAW, OLDEST_FIRST, SUPERSEDED, pair_rank
 from .pair import PairWorkChain
 
@@ -159,9 +160,10 @@ def _lost(pair: JudgedPair) -> str:
 
 
 def _run_once(function: Any, labels: Mapping[str, str], inputs: Mapping[str, Any]) -> orm.Dict:
-    """Run a calcfunction, unless the campaign has its result on these very inputs already."""
+    """Run a calcfunction, unless the campaign has its result on these very inputs, by these rules, already."""
     content = {name: node.get_dict() if not node.is_stored else node.uuid for name, node in inputs.items()}
-    key = hashlib.sha256(json.dumps({"of": dict(labels), "from": content}, sort_keys=True).encode()).hexdigest()
+    asked_for = json.dumps({"of": dict(labels), "from": content, "rules": RULES}, sort_keys=True)
+    key = hashlib.sha256(asked_for.encode()).hexdigest()
     query = orm.QueryBuilder()
     query.append(orm.CalcFunctionNode, filters={"extras.falsemetal_conclusion": key}, tag="function")
     query.append(orm.Dict, with_incoming="function")

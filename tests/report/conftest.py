@@ -16,8 +16,7 @@ from aiida_falsemetal.calculations.evidence import (
     FRAME_KEYS,
     LAW_KEYS,
     Seed,
-    drop_error,
-    fitted_law,
+    calibrated,
     known_frames,
     summarize,
 )
@@ -153,13 +152,14 @@ def judged(pair: dict[str, Any], seeds: list[Seed], **more: Any) -> dict[str, An
 def law_of(interface: str, frames: list[dict[str, Any]]) -> dict[str, Any]:
     """A row of :func:`aiida_falsemetal.query.cells.law_rows`."""
     drop, gap, metallic = known_frames(frames)
+    law = calibrated(frames)
     return {
         "campaign": "water",
         "interface": interface,
         "law_pk": 31000,
-        **{key: fitted_law(frames)[f"law_{key}"] for key in LAW_KEYS},
+        **{key: getattr(law, key, None) for key in LAW_KEYS},
         "metallic": int(metallic.sum()),
-        "drop_error": drop_error(frames),
+        "drop_error": 0.0 if law is None else law.drop_error,
         "functional": "PBE",
         "computed": {"drop": drop.tolist(), "gap": gap.tolist(), "metallic": metallic.tolist()},
     }

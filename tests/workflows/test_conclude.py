@@ -12,7 +12,7 @@ from aiida import orm
 from aiida_falsemetal.physics.constants import EPS0
 from aiida_falsemetal.physics.verdict import FALSE, SAFE, UNDECIDED
 from aiida_falsemetal.query.cells import cell_rows, law_rows
-from aiida_falsemetal.workflows import pair
+from aiida_falsemetal.workflows import conclude, pair
 from aiida_falsemetal.workflows.conclude import conclude_campaign
 from aiida_falsemetal.workflows.protocols import load_protocol
 from tests.data import nodes
@@ -103,6 +103,19 @@ def test_nothing_is_judged_twice(run: Callable[..., orm.WorkChainNode]) -> None:
     conclude_campaign("once")
     (row,) = cell_rows("once")
     assert row["seeds"] == 2 and row["verdict"] == FALSE
+
+
+def test_other_rules_judge_anew(run: Callable[..., orm.WorkChainNode], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an older version has judged does not stand for this one's verdict."""
+    run("rules", "short", 1, 3.0)
+    conclude_campaign("rules")
+    (before,) = cell_rows("rules")
+    conclude_campaign("rules")
+    assert cell_rows("rules")[0]["verdict_pk"] == before["verdict_pk"]
+    monkeypatch.setattr(conclude, "RULES", conclude.RULES + 1)
+    conclude_campaign("rules")
+    (after,) = cell_rows("rules")
+    assert after["verdict_pk"] > before["verdict_pk"]
 
 
 def test_false_is_relative_to_the_reference(run: Callable[..., orm.WorkChainNode]) -> None:
