@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,10 +39,16 @@ class Workspace:
         self.environment.pop("AIIDA_PROFILE", None)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start ``falsemetal``."""
+        """Start ``falsemetal``, as from a terminal: what a shell starts in the background would not hear Ctrl-C."""
         line = [str(Path(sys.executable).parent / "falsemetal"), *arguments]
         return subprocess.Popen(
-            line, cwd=self.folder, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            line,
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *arguments: str, code: int = 0, timeout: float = 600) -> str:
