@@ -47,13 +47,13 @@ screen: setup ## run CAMPAIGN to its report
 	$(BIN)/falsemetal screen $(CAMPAIGN) --follow
 
 test: setup ## the tests, WORKERS of them at once
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --durations=30 --durations-min=5
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=5
 
 test-slow: setup ## the tests that take long
 	$(BIN)/pytest -m slow
 
 test-browser: setup ## the tests that need Chromium or graphviz
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m browser
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check .

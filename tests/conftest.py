@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,19 @@ os.environ.pop("AIIDA_PROFILE", None)
 # The models and environments that the user has added are none of the tests' either.
 os.environ["FALSEMETAL_HOME"] = f"{_FOLDER.name}/falsemetal"
 
+_HERE = Path(__file__).parent
+
 pytest_plugins = ["aiida.tools.pytest_fixtures", "tests.fuzz.outcomes"]
+
+LONGEST = ("screen", "docs", "runner")
+"""Folders whose files take minutes each. They come first: what several workers end with should be short."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the folders; ``make test`` has pytest-xdist keep it (``--no-loadscope-reorder``)."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(_HERE).parts[0], len(places)))
+
 
 STORAGE = "FALSEMETAL_TEST_POSTGRES"
 """Environment variable: the JSON of a ``core.psql_dos`` storage to run the tests on instead of SQLite; it is emptied.

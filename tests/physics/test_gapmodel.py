@@ -42,18 +42,20 @@ def test_leaving_metallic_frames_out_would_be_biased() -> None:
 
 
 def test_errors_of_the_drop_flatten_a_regression_and_not_the_law() -> None:
-    """Frames that stay away from 0 and from closing, so that neither fold nor censoring matter."""
+    """Frames that stay away from 0 and from closing, so that neither fold nor censoring matter. Standard errors of
+    slope, intercept and error are 0.025, 0.074 and 0.03 (30 repetitions); the tolerances are twice to two and a half
+    times as wide."""
     rng = np.random.default_rng(3)
-    true = rng.uniform(1.5, 4.0, 4000)
-    gap = E0 - SLOPE * true + 0.2 * rng.normal(size=4000)
-    drop = true + 0.4 * rng.normal(size=4000)
-    closed = np.zeros(4000, bool)
+    true = rng.uniform(1.5, 4.0, 1600)
+    gap = E0 - SLOPE * true + 0.2 * rng.normal(size=1600)
+    drop = true + 0.4 * rng.normal(size=1600)
+    closed = np.zeros(1600, bool)
     # Expected: slope var(true) / var(drop) = 0.765 times as steep.
-    assert fit_gap_model(drop, gap, closed).slope == pytest.approx(SLOPE * 0.765, abs=0.03)
+    assert fit_gap_model(drop, gap, closed).slope == pytest.approx(SLOPE * 0.765, abs=0.05)
     law = calibrate(drop, gap, closed, true)
-    assert law.drop_error == pytest.approx(0.4, rel=0.05)
-    assert law.slope == pytest.approx(SLOPE, abs=0.03)
-    assert law.intercept == pytest.approx(E0, abs=0.08)
+    assert law.drop_error == pytest.approx(0.4, abs=0.06)
+    assert law.slope == pytest.approx(SLOPE, abs=0.06)
+    assert law.intercept == pytest.approx(E0, abs=0.18)
 
 
 def test_the_law_s_intervals_cover() -> None:
