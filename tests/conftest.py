@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+# Before torch is imported: several workers would share the cores, and with more than one thread the order in which
+# numbers are added, and with it their rounding, is not the same each time.
+os.environ["OMP_NUM_THREADS"] = "1"
 # Before AiiDA is imported, which looks for its configuration then; removed when Python ends.
 _FOLDER = tempfile.TemporaryDirectory(prefix="falsemetal-tests-")
 os.environ["AIIDA_PATH"] = _FOLDER.name

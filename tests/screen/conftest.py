@@ -20,7 +20,7 @@ TINY: dict[str, Any] = {
     "interfaces": {"film8": {"recipe": "film", "molecules": 8, "lateral": 6.5, "vacuum": 20.0, "seed": 1}},
     "mlips": {"spcfw-ewald": None, "spcfw-truncated": None},
     "seeds": [1],
-    "md": {"steps": 4000, "equilibration": 0.2, "frame_stride": 50},
+    "md": {"steps": 2000, "equilibration": 0.2, "frame_stride": 50},
     "selection": {"stratified": 1, "uniform": 1, "strata": 2, "start": 0.2},
     "gap": {"protocol": "fast", "overrides": {"ecutwfc": 30.0}},
     "slots": 2,

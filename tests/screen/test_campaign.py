@@ -144,7 +144,7 @@ def test_interrupt_loses_nothing(workspace: Workspace, undisturbed: tuple[str, l
 def test_verdicts_are_in_the_graph_and_can_be_had_anew(
     workspace: Workspace, undisturbed: tuple[str, list[dict[str, Any]]]
 ) -> None:
-    """Four thousand steps of eight molecules decide nothing; the rule says why, and other thresholds are heard."""
+    """Two thousand steps of eight molecules decide nothing; the rule says why, and other thresholds are heard."""
     first = json.loads(workspace.run("verdict", "undisturbed", "--format", "json"))
     assert [row["mlip"] for row in first] == ["spcfw-ewald", "spcfw-truncated"]
     for row in first:
