@@ -301,3 +301,10 @@ def test_an_imported_trajectory_without_a_model(tmp_path: Path, campaign: Campai
     assert "AIMD, PBE – – – – – –" in words
     alone = Document(page(tmp_path, replace(campaign, pairs=[pair], rows=[], series={}))).words
     assert "Methods Trajectories that were imported: " in alone and "NVT" not in alone
+
+
+def test_gap_figures_have_the_order_of_the_verdicts(tmp_path: Path, campaign: Campaign) -> None:
+    """An archive gives frames in no order."""
+    turned = replace(campaign, rows=sorted(campaign.rows, key=lambda row: str(row["interface"]), reverse=True))
+    found = re.findall(r'<figure class="wide"><figcaption><strong>([^<]*)<', page(tmp_path, turned))
+    assert found == ["film-25A", "film-38A"] == list(dict.fromkeys(cell["interface"] for cell in campaign.cells))
