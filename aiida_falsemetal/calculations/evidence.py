@@ -279,9 +279,8 @@ def missing_energy_test(results: Sequence[Mapping[str, Any]], geometry: Mapping[
 
 def fitted_law(frames: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """E_g0 (eV) and slope (eV/V) of the gap against the point charges' drop, errors in both; None of too few frames."""
-    empty = {f"law_{key}": None for key in LAW_KEYS}
     law = calibrated(frames)
-    return empty if law is None else {f"law_{key}": getattr(law, key) for key in LAW_KEYS}
+    return {f"law_{key}": getattr(law, key, None) for key in LAW_KEYS}
 
 
 def calibrated(frames: Sequence[Mapping[str, Any]]) -> gapmodel.GapLaw | None:

@@ -101,9 +101,8 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]], places
     pairs = summarize(every, pair_rows)
     drawn = budget.drawn_pairs(pairs)
     cells = gather(pairs, document["cells"])
-    labels = [*pair_rows, *({"mlip": cell.mlip} for cell in cells), *every]
+    labels = [*pair_rows, *({"interface": cell.interface, "mlip": cell.mlip} for cell in cells), *every]
     look = figures.styles(distinct(labels, "mlip"))
-    interfaces = distinct([*({"interface": cell.interface} for cell in cells), *every], "interface")
     names = embed.frame_names(rows)
     targets = {id(row): name for name, row in zip(names, rows, strict=True)}
     found = {id(frame): state for pair in pairs for frame, state in zip(pair.frames, pair.states, strict=True)}
@@ -125,7 +124,7 @@ def _context(document: dict[str, Any], series: dict[int, dict[str, Any]], places
         "rules": _unique([cell.row for cell in cells if cell.row is not None], ("acceptable",)),
         "formulas": _formulas(pairs),
         "look": look,
-        "gap_figures": _gap_figures(every, interfaces, targets, look, document["laws"], dense),
+        "gap_figures": _gap_figures(every, distinct(labels, "interface"), targets, look, document["laws"], dense),
         "dipole_figures": [
             _dipole_figures(index, pair, series, targets, look[pair.row["mlip"]], dense)
             for index, pair in enumerate(pairs)
@@ -205,12 +204,12 @@ def _gap_figures(
 ) -> list[tuple[Any, figures.GapFigure]]:
     """A figure an interface, in the order of ``interfaces``: that of the frames is the graph's, none in an archive."""
     by_interface = {law["interface"]: law for law in laws}
-    found = []
-    there = set(distinct(rows, "interface"))
-    for index, interface in enumerate(name for name in interfaces if name in there):
+    found: list[tuple[Any, figures.GapFigure]] = []
+    for interface in interfaces:
         mine = [row for row in rows if row["interface"] == interface]
-        law = by_interface.get(interface)
-        found.append((interface, figures.gap_figure(f"gap-{index}", str(interface), mine, targets, look, law, dense)))
+        if mine:
+            name, law = f"gap-{len(found)}", by_interface.get(interface)
+            found.append((interface, figures.gap_figure(name, str(interface), mine, targets, look, law, dense)))
     return found
 
 
